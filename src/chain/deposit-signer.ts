@@ -1,0 +1,3 @@
+import { WorkerEntrypoint } from "cloudflare:workers";
+
+export class DepositSigner extends WorkerEntrypoint<Env> {}

@@ -1,0 +1,178 @@
+/**
+ * The Worker's configuration, parsed once per isolate from its variables. Anything wrong is one error that names
+ * the key, at the first request and, for the embedded platform, before it says `ready`.
+ */
+import { z } from "zod";
+import { addressSchema } from "./contracts/tenant-api.ts";
+
+/** Facilitators are reached over TLS; plain HTTP is for the loopback only (local chain, tests). */
+const serviceUrlSchema = z
+  .url()
+  .refine((text) => isSecureOrLoopback(new URL(text)), "must be https (http only on 127.0.0.1)");
+
+const timeoutsSchema = z.strictObject({
+  verifyMs: z.number().int().min(100).max(30_000).default(5_000),
+  settleMs: z.number().int().min(100).max(120_000).default(20_000),
+  supportedMs: z.number().int().min(100).max(30_000).default(5_000),
+});
+
+const facilitatorSchema = z.strictObject({
+  id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, "must be 1 to 32 characters of a-z, 0-9 and -"),
+  url: serviceUrlSchema,
+  timeouts: timeoutsSchema.default(timeoutsSchema.parse({})),
+});
+export type FacilitatorConfig = z.infer<typeof facilitatorSchema>;
+
+const networkSchema = z.strictObject({
+  caip2: z
+    .string()
+    .regex(/^eip155:[1-9][0-9]{0,9}$/, "must be a CAIP-2 EVM network such as eip155:84532"),
+  /** Without it settlements are never confirmed and nothing can be paid out: chain evidence is missing. */
+  rpcUrl: serviceUrlSchema.optional(),
+  asset: z
+    .strictObject({
+      address: addressSchema,
+      /** EIP-712 domain of the token: a wrong name makes every signature invalid (x402 #837). */
+      name: z.string().min(1),
+      version: z.string().min(1),
+      decimals: z.number().int().min(0).max(18),
+    })
+    .optional(),
+  /** Blocks on top of a settlement before it counts as confirmed. */
+  confirmations: z.number().int().min(0).max(1_000).default(3),
+});
+
+/** USDC where x402 clients pay by default; other networks name their asset in the configuration. */
+const DEFAULT_ASSETS: Readonly<Record<string, NetworkConfig["asset"]>> = {
+  "eip155:8453": {
+    address: "0x833589fcd6edb6e08f4c7c32d4f71b54bda02913",
+    name: "USD Coin",
+    version: "2",
+    decimals: 6,
+  },
+  "eip155:84532": {
+    address: "0x036cbd53842c5426634e7929541ec2318f3dcf7e",
+    name: "USDC",
+    version: "2",
+    decimals: 6,
+  },
+};
+
+export interface NetworkConfig {
+  readonly caip2: string;
+  readonly rpcUrl: string | null;
+  readonly asset: {
+    readonly address: string;
+    readonly name: string;
+    readonly version: string;
+    readonly decimals: number;
+  };
+  readonly confirmations: number;
+}
+
+export interface PlatformConfig {
+  readonly environment: string;
+  readonly baseDomain: string;
+  /** In order of preference, at least one. */
+  readonly facilitators: readonly FacilitatorConfig[];
+  /** At least one; the first is where new tenants sell. */
+  readonly networks: readonly NetworkConfig[];
+  readonly operatorToken: string;
+  readonly quoteSecret: string;
+}
+
+/** The variables the configuration is read from; `Env` has them. */
+export interface ConfigSource {
+  readonly ENVIRONMENT: string;
+  readonly BASE_DOMAIN: string;
+  readonly FACILITATORS: string;
+  readonly NETWORKS: string;
+  readonly OPERATOR_TOKEN: string;
+  readonly QUOTE_SECRET: string;
+}
+
+/** Names the key that is wrong and what is wrong with it. Secrets' values never appear in the message. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly key: string;
+  constructor(key: string, problem: string) {
+    super(`configuration ${key}: ${problem}`);
+    this.key = key;
+  }
+}
+
+/** @throws ConfigError naming the first key that is wrong. */
+export function parseConfig(source: ConfigSource): PlatformConfig {
+  const facilitators = parseJson(
+    "FACILITATORS",
+    source.FACILITATORS,
+    z.array(facilitatorSchema).min(1).max(8),
+  );
+  const duplicate = facilitators.find(
+    (facilitator, index) => facilitators.findIndex(({ id }) => id === facilitator.id) !== index,
+  );
+  if (duplicate !== undefined) {
+    throw new ConfigError("FACILITATORS", `id ${duplicate.id} is used twice`);
+  }
+  const networks = parseJson(
+    "NETWORKS",
+    source.NETWORKS,
+    z.array(networkSchema).min(1).max(16),
+  ).map((network): NetworkConfig => {
+    const asset = network.asset ?? DEFAULT_ASSETS[network.caip2];
+    if (asset === undefined) {
+      throw new ConfigError("NETWORKS", `${network.caip2} needs an asset`);
+    }
+    return { ...network, rpcUrl: network.rpcUrl ?? null, asset };
+  });
+  return {
+    environment: parseText("ENVIRONMENT", source.ENVIRONMENT, 1),
+    baseDomain: parseText("BASE_DOMAIN", source.BASE_DOMAIN, 1),
+    facilitators,
+    networks,
+    operatorToken: parseText("OPERATOR_TOKEN", source.OPERATOR_TOKEN, 16),
+    quoteSecret: parseText("QUOTE_SECRET", source.QUOTE_SECRET, 32),
+  };
+}
+
+const parsedConfigs = new WeakMap<object, PlatformConfig>();
+
+/** `parseConfig`, remembered per environment object: one parse per isolate. */
+export function configOf(source: ConfigSource): PlatformConfig {
+  const known = parsedConfigs.get(source);
+  if (known !== undefined) return known;
+  const config = parseConfig(source);
+  parsedConfigs.set(source, config);
+  return config;
+}
+
+function parseText(key: string, value: string | undefined, lengthMin: number): string {
+  if (value === undefined || value.length < lengthMin) {
+    throw new ConfigError(key, `must be set, with at least ${lengthMin} characters`);
+  }
+  return value;
+}
+
+function parseJson<Parsed>(
+  key: string,
+  text: string | undefined,
+  schema: z.ZodType<Parsed>,
+): Parsed {
+  let value: unknown;
+  try {
+    value = JSON.parse(text ?? "");
+  } catch {
+    throw new ConfigError(key, "must be JSON");
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new ConfigError(
+    key,
+    `${issue?.path.join(".") ?? ""} ${issue?.message ?? "is invalid"}`.trim(),
+  );
+}
+
+function isSecureOrLoopback(url: URL): boolean {
+  return url.protocol === "https:" || (url.protocol === "http:" && url.hostname === "127.0.0.1");
+}

@@ -1,0 +1,168 @@
+/**
+ * Messages between the SettlementLedger and its callers (`durable-objects/settlement-ledger/client.ts`). Every call
+ * names its tenant: the object checks it against its own identity, so that no routing mistake crosses tenants.
+ * Amounts are `bigint` atomic units (they cross RPC); times are milliseconds since the epoch.
+ */
+import type { WirePayment } from "../payment/wire.ts";
+import type { Authorization } from "../settlement/authorization.ts";
+import type { SettleOutcome } from "../settlement/outcome.ts";
+import type { TenantId } from "../tenant/tenant-id.ts";
+import type { PlanId } from "./snapshot.ts";
+
+/** Secrets of the first request that prove a resend comes from the payer; SHA-256 hex, never the values. */
+export interface ReplayProofs {
+  readonly quoteHash: string | null;
+  readonly identifierHash: string | null;
+  readonly idempotencyKeyHash: string | null;
+}
+
+export interface ClaimRequest {
+  readonly tenantId: TenantId;
+  /** Canonical key of the authorization, the same for v1 and v2 wrappings of one signature. */
+  readonly identity: string;
+  /** SHA-256 hex over authorization and signature: another signature over the same nonce is another payload. */
+  readonly payloadDigest: string;
+  /** SHA-256 hex over method, canonical path and query, and body hash. */
+  readonly requestFingerprint: string;
+  readonly proofs: ReplayProofs;
+  readonly payer: string;
+  /** Why a payment never seen before would be refused (price, expiry, ...); null when it would be taken. */
+  readonly refusal: string | null;
+  readonly resignGuard: boolean;
+  readonly replayGraceMs: number;
+}
+
+/** The right to work on a payment until the lease ends; the fence is checked by `stage` and `release`. */
+export interface ClaimGrant {
+  readonly paymentId: string;
+  readonly fence: number;
+  readonly leaseExpiresAtMs: number;
+}
+
+export interface StoredResponse {
+  readonly status: number;
+  /** In the order they were sent, payment headers excluded (they are added on the way out). */
+  readonly headers: readonly (readonly [string, string])[];
+  readonly body: Uint8Array;
+}
+
+export type ClaimReply =
+  | { readonly result: "granted"; readonly grant: ClaimGrant }
+  | {
+      readonly result: "replay";
+      readonly paymentId: string;
+      readonly response: StoredResponse;
+      readonly settlement: SettlementSummary;
+      /** Set when this payment was superseded and the answer is the earlier one's. */
+      readonly supersededBy: string | null;
+    }
+  | { readonly result: "in_progress"; readonly paymentId: string; readonly retryAfterMs: number }
+  | {
+      readonly result: "unknown";
+      readonly paymentId: string;
+      readonly transaction: string | null;
+      readonly retryAfterMs: number;
+    }
+  | {
+      readonly result: "failed";
+      readonly paymentId: string;
+      readonly reason: string;
+      readonly transaction: string | null;
+    }
+  | { readonly result: "conflict" }
+  | { readonly result: "proof_required"; readonly paymentId: string }
+  | {
+      readonly result: "response_expired";
+      readonly paymentId: string;
+      readonly transaction: string | null;
+    }
+  | { readonly result: "refused"; readonly reason: string };
+
+/** What the payer is told about a settlement: the fields of the PAYMENT-RESPONSE header. */
+export interface SettlementSummary {
+  readonly transaction: string;
+  /** CAIP-2. */
+  readonly network: string;
+  readonly payer: string;
+  readonly amountAtomic: bigint;
+}
+
+export interface StageRequest {
+  readonly tenantId: TenantId;
+  readonly grant: ClaimGrant;
+  readonly identity: string;
+  readonly authorization: Authorization;
+  /** What a facilitator is sent, now and at every retry. */
+  readonly wire: WirePayment;
+  readonly route: { readonly path: string; readonly method: string; readonly url: string };
+  readonly plan: PlanId;
+  readonly response: StoredResponse;
+  /** Facilitator of the first attempt, which the caller makes right after this call returns. */
+  readonly facilitatorId: string;
+  /** Id of the only facilitator that may settle this scheme, or null when any may. */
+  readonly boundFacilitatorId: string | null;
+  /** How long the attempt may stay unanswered before it counts as ambiguous. */
+  readonly attemptLeaseMs: number;
+}
+
+export type StageReply =
+  | { readonly result: "staged"; readonly attempt: number }
+  /** The claim was taken over or is gone: nothing was stored, nothing may be settled. */
+  | { readonly result: "fenced" };
+
+export interface RecordRequest {
+  readonly tenantId: TenantId;
+  readonly paymentId: string;
+  readonly attempt: number;
+  readonly outcome: SettleOutcome;
+  /** Facilitators the caller could try next, in order; empty when it will not try again. */
+  readonly nextFacilitatorIds: readonly string[];
+  readonly attemptLeaseMs: number;
+}
+
+export type RecordReply =
+  | { readonly result: "settled"; readonly settlement: SettlementSummary }
+  /** Nothing was sent by the attempt before: make this one now and record it. */
+  | { readonly result: "attempt"; readonly attempt: number; readonly facilitatorId: string }
+  | {
+      readonly result: "unknown";
+      readonly transaction: string | null;
+      readonly retryAfterMs: number;
+    }
+  | { readonly result: "failed"; readonly reason: string; readonly transaction: string | null };
+
+export interface ReleaseRequest {
+  readonly tenantId: TenantId;
+  readonly identity: string;
+  readonly grant: ClaimGrant;
+}
+
+export interface ReceiptQuery {
+  readonly fromMs: number | null;
+  readonly toMs: number | null;
+  readonly route: string | null;
+  readonly payer: string | null;
+  readonly state: string | null;
+  readonly cursor: string | null;
+  /** 1 to 1,000. */
+  readonly limit: number;
+}
+
+export interface PayoutRequest {
+  readonly tenantId: TenantId;
+  /** Immutable number of the tenant: selects the deposit account that signs. */
+  readonly tenantSerial: number;
+  readonly idempotencyKey: string;
+  readonly network: string;
+  readonly asset: string;
+  readonly payTo: string;
+  readonly wallet: string;
+  /** null pays out all that is available. */
+  readonly amountAtomic: bigint | null;
+}
+
+export type PayoutReply<PayoutView> =
+  | { readonly result: "accepted"; readonly payout: PayoutView; readonly replayed: boolean }
+  | { readonly result: "nothing_available"; readonly availableAtomic: bigint }
+  | { readonly result: "insufficient_available_funds"; readonly availableAtomic: bigint }
+  | { readonly result: "idempotency_key_conflict" };

@@ -1,0 +1,81 @@
+/**
+ * The published snapshot of a tenant: all that the data plane needs to know about it, written by the control plane
+ * to KV at every change and cached at the edge. D1 stays the source of truth.
+ */
+import { z } from "zod";
+import { tenantIdSchema } from "../tenant/tenant-id.ts";
+
+export const planIdSchema = z.enum(["free", "pro", "scale"]);
+export type PlanId = z.infer<typeof planIdSchema>;
+
+export const collectionSchema = z.enum(["treasury", "direct"]);
+
+/** Columns and types of a dataset version, as inferred or declared at upload. */
+export const columnTypeSchema = z.enum([
+  "integer",
+  "number",
+  "boolean",
+  "date",
+  "datetime",
+  "string",
+  "json",
+]);
+export type ColumnType = z.infer<typeof columnTypeSchema>;
+
+export const columnSchema = z.object({
+  name: z.string(),
+  type: columnTypeSchema,
+  nullable: z.boolean(),
+});
+export type Column = z.infer<typeof columnSchema>;
+
+export const datasetHandlerSchema = z.object({
+  kind: z.literal("dataset"),
+  dataset: z.string(),
+  /** Name of the `DatasetStore` object that holds exactly this version. */
+  store: z.string(),
+  /** `list` answers the query grammar, `item` one row by key, `download` the whole dataset. */
+  mode: z.enum(["list", "item", "download"]),
+  key: z.string().nullable(),
+  columns: z.array(columnSchema),
+});
+
+export const handlerSchema = z.discriminatedUnion("kind", [datasetHandlerSchema]);
+export type HandlerDefinition = z.infer<typeof handlerSchema>;
+export type DatasetHandlerDefinition = z.infer<typeof datasetHandlerSchema>;
+
+export const httpMethodSchema = z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
+
+export const routeSchema = z.object({
+  /** Canonical path below the tenant, for example `/cities` or `/cities/:key`; `:name` matches one segment. */
+  path: z.string(),
+  methods: z.array(httpMethodSchema),
+  /** Price of one call in atomic units of the network's asset, decimal text. */
+  priceAtomic: z.string(),
+  description: z.string(),
+  mimeType: z.string(),
+  /** When the money moves: `after` the handler answered (x402 flow `authorization`), or `before` (`upfront`). */
+  settlement: z.enum(["after", "before"]),
+  /** Whether a second authorization for the same request is answered from the first (design: re-sign guard). */
+  resignGuard: z.boolean(),
+  /** How long after settlement a replay without proof of payment ownership is served, in seconds. */
+  replayGraceSeconds: z.number().int().min(0),
+  handler: handlerSchema,
+});
+export type Route = z.infer<typeof routeSchema>;
+
+export const tenantSnapshotSchema = z.object({
+  tenantId: tenantIdSchema,
+  /** Immutable number of the tenant in its environment; deposit accounts derive from it. */
+  serial: z.number().int().positive(),
+  plan: planIdSchema,
+  /** Address that receives payments: unique per tenant over the whole platform. Lower-case hex. */
+  payTo: z.string(),
+  /** CAIP-2 network the tenant sells on. */
+  network: z.string(),
+  /** Version of the active deployment; 0 before the first one. */
+  version: z.number().int().min(0),
+  deploymentId: z.string().nullable(),
+  routes: z.array(routeSchema),
+});
+export type TenantSnapshot = z.infer<typeof tenantSnapshotSchema>;

@@ -1,0 +1,151 @@
+/** Bodies of the control plane's HTTP interface (`/v1/*`): one schema for server, CLI and tests. */
+import { z } from "zod";
+import { tenantIdSchema } from "../tenant/tenant-id.ts";
+import { collectionSchema, columnSchema, planIdSchema } from "./snapshot.ts";
+
+/** 20-byte hex; compared in lower case. */
+export const addressSchema = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{40}$/, "must be an address: 0x and 40 hexadecimal digits")
+  .transform((address) => address.toLowerCase());
+
+export const createTenantRequestSchema = z.strictObject({
+  tenantId: tenantIdSchema,
+  plan: planIdSchema.default("free"),
+  /** Where payouts go. */
+  wallet: addressSchema,
+  collection: collectionSchema.default("treasury"),
+});
+
+export const createTenantResponseSchema = z.object({
+  tenantId: tenantIdSchema,
+  /** Shown this once; only its hash is kept. */
+  apiKey: z.string(),
+  /** Deposit account that receives this tenant's payments. */
+  payTo: z.string(),
+  plan: planIdSchema,
+  wallet: z.string(),
+});
+export type CreateTenantResponse = z.infer<typeof createTenantResponseSchema>;
+
+/** Something about an upload its owner should know; the row is 1-based and counts the header. */
+export const uploadProblemSchema = z.object({
+  column: z.string().nullable(),
+  row: z.number().int().nullable(),
+  message: z.string(),
+});
+
+export const uploadReportSchema = z.object({
+  dataset: z.string(),
+  /** Immutable version made by this upload. */
+  version: z.string(),
+  rows: z.number().int(),
+  columns: z.array(columnSchema),
+  problems: z.array(uploadProblemSchema),
+});
+export type UploadReport = z.infer<typeof uploadReportSchema>;
+
+export const deploymentResponseSchema = z.object({
+  deploymentId: z.string(),
+  version: z.number().int(),
+  routes: z.array(
+    z.object({
+      url: z.string(),
+      methods: z.array(z.string()),
+      price: z.string(),
+      priceAtomic: z.string(),
+      /** What the platform keeps of one call, atomic units. */
+      feeAtomic: z.string(),
+      /** What the tenant is owed for one call, atomic units. */
+      netAtomic: z.string(),
+    }),
+  ),
+});
+export type DeploymentResponse = z.infer<typeof deploymentResponseSchema>;
+
+export const paymentStateSchema = z.enum([
+  "claimed",
+  "released",
+  "superseded",
+  "staged",
+  "settling",
+  "unknown",
+  "settled",
+  "confirmed",
+  "failed",
+  "expired",
+]);
+
+export const receiptSchema = z.object({
+  paymentId: z.string(),
+  state: paymentStateSchema,
+  method: z.string(),
+  url: z.string(),
+  route: z.string(),
+  payer: z.string(),
+  payTo: z.string(),
+  network: z.string(),
+  asset: z.string(),
+  amountAtomic: z.string(),
+  feeAtomic: z.string(),
+  netAtomic: z.string(),
+  transaction: z.string().nullable(),
+  claimedAtMs: z.number().int(),
+  settledAtMs: z.number().int().nullable(),
+  confirmedAtMs: z.number().int().nullable(),
+});
+export type Receipt = z.infer<typeof receiptSchema>;
+
+export const receiptListSchema = z.object({
+  receipts: z.array(receiptSchema),
+  /** Pass as `cursor` for the next page; null on the last. */
+  nextCursor: z.string().nullable(),
+});
+export type ReceiptList = z.infer<typeof receiptListSchema>;
+
+export const balanceSchema = z.object({
+  network: z.string(),
+  asset: z.string(),
+  /** Gross of all settled payments. */
+  settledAtomic: z.string(),
+  feesAtomic: z.string(),
+  /** Owed to the tenant: settled - fees - paid out - in flight. */
+  payableAtomic: z.string(),
+  /** The part of `payableAtomic` whose settlements are confirmed on the chain: what a payout can take. */
+  availableAtomic: z.string(),
+  /** Reserved by payouts that are on their way. */
+  inFlightAtomic: z.string(),
+  paidOutAtomic: z.string(),
+});
+export type Balance = z.infer<typeof balanceSchema>;
+
+export const createPayoutRequestSchema = z.strictObject({
+  /** Atomic units; everything available when left out. */
+  amountAtomic: z
+    .string()
+    .regex(/^[1-9][0-9]{0,29}$/, "must be a positive whole number of atomic units")
+    .optional(),
+});
+
+export const payoutStateSchema = z.enum([
+  "staged",
+  "settling",
+  "unknown",
+  "settled",
+  "confirmed",
+  "failed",
+  "expired",
+]);
+
+export const payoutSchema = z.object({
+  payoutId: z.string(),
+  state: payoutStateSchema,
+  network: z.string(),
+  asset: z.string(),
+  amountAtomic: z.string(),
+  wallet: z.string(),
+  transaction: z.string().nullable(),
+  createdAtMs: z.number().int(),
+  settledAtMs: z.number().int().nullable(),
+});
+export type Payout = z.infer<typeof payoutSchema>;

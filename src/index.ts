@@ -1,0 +1,6 @@
+/** Worker entry: the dispatcher, and the classes the runtime instantiates by name. */
+export { SettlementLedger } from "../durable-objects/settlement-ledger/settlement-ledger.ts";
+export { FacilitatorHealth } from "../durable-objects/facilitator-health/facilitator-health.ts";
+export { DatasetStore } from "../durable-objects/dataset-store/dataset-store.ts";
+export { DepositSigner } from "./chain/deposit-signer.ts";
+export { default } from "./dispatcher/app.ts";

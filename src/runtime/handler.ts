@@ -1,0 +1,26 @@
+import type { Route } from "../contracts/snapshot.ts";
+import type { TenantId } from "../tenant/tenant-id.ts";
+
+/** What a handler learns about the call besides the request; payment headers never reach it. */
+export interface HandlerContext {
+  readonly tenantId: TenantId;
+  readonly route: Route;
+  /** Values of the route's `:name` segments. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly paymentId: string;
+  /** Address that pays, lower-case hex. */
+  readonly payer: string;
+  /** Ours, stable over retries of one payment; never the client's, which is a replay secret. */
+  readonly idempotencyKey: string;
+}
+
+/**
+ * What a route sells. A status of 2xx is charged; anything else, and a throw, is not. The request has the
+ * canonical URL below the tenant (`https://tenant/cities?limit=5`) and no payment headers.
+ */
+export interface Handler {
+  run(request: Request, context: HandlerContext): Promise<Response>;
+}
+
+/** Makes the handler of a route's definition. */
+export type HandlerFactory = (route: Route) => Handler;

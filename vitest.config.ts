@@ -1,0 +1,58 @@
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
+import { defineConfig } from "vitest/config";
+
+const migrations = await readD1Migrations("src/tenant/migrations");
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          environment: "node",
+          include: ["test/unit/**/*.test.ts", "test/property/**/*.test.ts"],
+        },
+      },
+      {
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: "./wrangler.toml", environment: "local" },
+            miniflare: {
+              bindings: {
+                MIGRATIONS: migrations,
+                OPERATOR_TOKEN: "operator-token-of-the-tests",
+                QUOTE_SECRET: "quote-secret-of-the-tests-0123456789",
+                DEPOSIT_SEED: `0x${"5e".repeat(32)}`,
+                // Port 9 (discard) refuses connections: tests that need a facilitator or a chain bring their own.
+                FACILITATORS: JSON.stringify([
+                  { id: "primary", url: "http://127.0.0.1:9" },
+                  { id: "fallback", url: "http://127.0.0.1:9" },
+                ]),
+                NETWORKS: JSON.stringify([
+                  { caip2: "eip155:84532", rpcUrl: "http://127.0.0.1:9", confirmations: 0 },
+                ]),
+              },
+            },
+          }),
+        ],
+        test: {
+          name: "workers",
+          include: ["test/workers/**/*.test.ts"],
+          setupFiles: ["test/support/apply-migrations.ts"],
+          deps: { optimizer: { ssr: { enabled: true, include: ["itty-durable"] } } },
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          environment: "node",
+          include: ["test/e2e/**/*.test.ts"],
+          // Each file runs an embedded platform of its own; two at a time would only fight over the cores.
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
