@@ -1,0 +1,117 @@
+/**
+ * Every error this platform answers with: one table, one shape (RFC 9457 problem details). The code is the contract
+ * with machines, the title is for people; `docs/errors.md` explains what the client should do.
+ */
+import type { JsonValue } from "./wire.ts";
+
+const PROBLEMS = {
+  // The paid path, in the order of design section 5.
+  payment_required: { status: 402, title: "This call has a price: sign the quote and resend" },
+  payment_refused: { status: 402, title: "The payment does not fit: sign the new quote" },
+  settlement_failed: { status: 402, title: "The settlement finally failed: sign again" },
+  permit2_allowance_required: { status: 412, title: "Approve Permit2 for the asset, then resend" },
+  malformed_payment: { status: 400, title: "The payment header can't be read" },
+  invalid_parameter: { status: 400, title: "A parameter is malformed; nothing was charged" },
+  payment_identifier_required: { status: 400, title: "This route needs a payment-identifier" },
+  payment_conflict: { status: 409, title: "This payment is bound to another request or payload" },
+  payment_in_progress: {
+    status: 409,
+    title: "This payment is being processed: resend the same header",
+  },
+  replay_proof_required: {
+    status: 409,
+    title: "Show the quote or identifier of the first request",
+  },
+  response_expired: { status: 410, title: "Paid, but the stored answer is no longer kept" },
+  facilitator_unavailable: {
+    status: 503,
+    title: "No facilitator answers: resend the same header later",
+  },
+  settlement_unknown: {
+    status: 503,
+    title: "The settlement's outcome is not known yet: resend the same header",
+  },
+  handler_failed: { status: 502, title: "The handler failed; nothing was charged" },
+  response_too_large: {
+    status: 502,
+    title: "The answer is over this plan's cap; nothing was charged",
+  },
+  rate_limited: { status: 429, title: "Too many requests" },
+  tenant_limit_exceeded: {
+    status: 503,
+    title: "This API has reached a limit of its plan; nothing was charged",
+  },
+  tenant_suspended: {
+    status: 503,
+    title: "This API takes no new payments now; nothing was charged",
+  },
+  unknown_tenant: { status: 404, title: "No such API" },
+  unknown_route: { status: 404, title: "This API has no such route" },
+  unknown_payment: { status: 404, title: "No such payment" },
+  invalid_path: { status: 400, title: "The path is not in canonical form" },
+  // The control plane.
+  unauthorized: { status: 401, title: "A credential is needed" },
+  forbidden: { status: 403, title: "This credential may not do that" },
+  not_found: { status: 404, title: "Not found" },
+  method_not_allowed: { status: 405, title: "This route has no such method" },
+  invalid_request: { status: 400, title: "The request is not valid" },
+  unsupported_media_type: { status: 415, title: "This media type is not accepted here" },
+  payload_too_large: { status: 413, title: "The body is too large" },
+  tenant_exists: { status: 409, title: "This tenant id or wallet is taken" },
+  dataset_not_uploaded: { status: 409, title: "Upload the dataset before deploying a route on it" },
+  price_too_small: { status: 400, title: "The price is less than one atomic unit" },
+  idempotency_key_required: {
+    status: 400,
+    title: "Send an Idempotency-Key of 16 to 255 characters",
+  },
+  idempotency_key_conflict: {
+    status: 409,
+    title: "This Idempotency-Key belongs to another request",
+  },
+  nothing_available: { status: 409, title: "Nothing confirmed is available to pay out" },
+  insufficient_available_funds: { status: 409, title: "Less than that is available to pay out" },
+  internal_error: { status: 500, title: "Something broke on our side" },
+} as const satisfies Record<string, { readonly status: number; readonly title: string }>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+export interface ProblemOptions {
+  /** What is wrong with this request, and the remedy, in one or two sentences. */
+  readonly detail?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Further members of the document, for example `paymentId` or `errors`. */
+  readonly extra?: Readonly<Record<string, JsonValue>>;
+}
+
+/** The problem's HTTP status. */
+export function problemStatus(code: ProblemCode): number {
+  return PROBLEMS[code].status;
+}
+
+/** The document alone, for answers that carry it inside another one. */
+export function problemDocument(
+  code: ProblemCode,
+  options: Pick<ProblemOptions, "detail" | "extra"> = {},
+): Record<string, JsonValue> {
+  const { status, title } = PROBLEMS[code];
+  return {
+    type: `/errors/${code}`,
+    title,
+    status,
+    code,
+    ...(options.detail === undefined ? {} : { detail: options.detail }),
+    ...options.extra,
+  };
+}
+
+/** A response with the problem's status and document; errors are never cached. */
+export function problem(code: ProblemCode, options: ProblemOptions = {}): Response {
+  return new Response(JSON.stringify(problemDocument(code, options)), {
+    status: problemStatus(code),
+    headers: {
+      "Content-Type": "application/problem+json",
+      "Cache-Control": "no-store",
+      ...options.headers,
+    },
+  });
+}
