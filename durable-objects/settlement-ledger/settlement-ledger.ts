@@ -1,3 +1,385 @@
 import { DurableObject } from "cloudflare:workers";
+import { evmChainReader } from "../../src/chain/evm-chain-reader.ts";
+import { wirePayoutPayment } from "../../src/chain/eip3009.ts";
+import { payoutNonce } from "../../src/chain/payout-authorization.ts";
+import type { ChainReader } from "../../src/chain/port.ts";
+import { type PlatformConfig, configOf } from "../../src/config.ts";
+import type {
+  ClaimReply,
+  ClaimRequest,
+  PayoutReply,
+  PayoutRequest,
+  ReceiptQuery,
+  RecordReply,
+  RecordRequest,
+  ReleaseRequest,
+  SettlementSummary,
+  StageReply,
+  StageRequest,
+} from "../../src/contracts/ledger.ts";
+import type {
+  Balance,
+  PaymentStatus,
+  Payout,
+  Receipt,
+  ReceiptList,
+} from "../../src/contracts/tenant-api.ts";
+import { type FacilitatorGateway, facilitatorGateway } from "../../src/facilitator/gateway.ts";
+import { eip3009Identity } from "../../src/payment/identity.ts";
+import { PAYMENT_ID_RANDOM_BYTES, makePaymentId } from "../../src/payment/payment-id.ts";
+import type { WirePayment } from "../../src/payment/wire.ts";
+import type { ClaimDecision } from "../../src/settlement/claim.ts";
+import { type Payment, isFailed, isSettled, openAttempt } from "../../src/settlement/payment.ts";
+import type { TransitionContext } from "../../src/settlement/transition.ts";
+import { PLANS, feeAtomic } from "../../src/tenant/plans.ts";
+import { type TenantId, parseTenantId } from "../../src/tenant/tenant-id.ts";
+import { migrate } from "../migrate.ts";
+import { type DrainDependencies, drainDue } from "./drain.ts";
+import { Ledger } from "./ledger.ts";
+import { MIGRATIONS } from "./migrations.ts";
+import { Payouts } from "./payouts.ts";
+import { Receipts } from "./receipts.ts";
+import { SqlStore } from "./sql-store.ts";
+import { Waiters } from "./waiters.ts";
 
-export class SettlementLedger extends DurableObject<Env> {}
+/** How long a resend is held while its payment is being worked on, before it is told to come back. */
+const CLAIM_WAIT_MAX_MS = 5_000;
+/** What a client is told to wait before it resends. */
+const RETRY_AFTER_MS = 1_000;
+/** Added to the settle deadline: the caller's own reply has to arrive too. */
+const ATTEMPT_LEASE_MARGIN_MS = 5_000;
+/** Responses removed per alarm. */
+const SWEEP_LIMIT = 500;
+
+/**
+ * The SettlementLedger of one tenant: payments, stored responses, journal and payouts in one SQLite, so that what
+ * belongs together commits together. This class only connects: decisions are `src/settlement`, steps `Ledger`, rows
+ * `*-rows.ts`, the alarm's work `drain.ts`.
+ *
+ * Every method reads or writes in one synchronous turn; the input gate keeps other events out of it and the output
+ * gate holds the reply until the writes are durable. Nothing awaits between a read and the write that rests on it.
+ */
+export class SettlementLedger extends DurableObject<Env> {
+  readonly #config: PlatformConfig;
+  readonly #store: SqlStore;
+  readonly #ledger: Ledger;
+  readonly #payouts: Payouts;
+  readonly #receipts: Receipts;
+  readonly #facilitators: FacilitatorGateway;
+  readonly #waiters = new Waiters();
+  readonly #chains = new Map<string, ChainReader>();
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#config = configOf(env);
+    migrate(ctx.storage, MIGRATIONS);
+    this.#store = new SqlStore(ctx.storage);
+    this.#ledger = new Ledger(this.#store);
+    this.#payouts = new Payouts(this.#store, ctx.storage.sql);
+    this.#receipts = new Receipts(ctx.storage.sql);
+    this.#facilitators = facilitatorGateway(env, ctx);
+    for (const network of this.#config.networks) {
+      if (network.rpcUrl === null) continue;
+      this.#chains.set(network.caip2, evmChainReader(network, network.rpcUrl));
+    }
+    void ctx.blockConcurrencyWhile(() => this.#store.loadAlarm());
+  }
+
+  /** Asks for the right to work on a payment; a resend waits here for the answer of the first send. */
+  async claim(request: ClaimRequest): Promise<ClaimReply> {
+    this.#assertOwn(request.tenantId);
+    this.#ledger.noteAnswered(request.answered);
+    const deadlineMs = Date.now() + CLAIM_WAIT_MAX_MS;
+    for (;;) {
+      const nowMs = Date.now();
+      const decision = this.#ledger.claim(request, this.#newId("pay", request.tenantId), nowMs);
+      if (decision.decision !== "in_progress" || nowMs >= deadlineMs) return this.#reply(decision);
+      await this.#waiters.wait(decision.paymentId, deadlineMs - nowMs);
+    }
+  }
+
+  /** Gives a claim back; nothing was charged, and the payment may be claimed again. */
+  async release(request: ReleaseRequest): Promise<void> {
+    this.#assertOwn(request.tenantId);
+    const { paymentId, fence } = request.grant;
+    if (this.#ledger.release(request.identity, paymentId, fence)) this.#waiters.notify(paymentId);
+  }
+
+  /** Makes response and intent durable; the caller may settle only after this said `staged`. */
+  async stage(request: StageRequest): Promise<StageReply> {
+    this.#assertOwn(request.tenantId);
+    const decision = this.#ledger.stage(
+      {
+        ...request,
+        feeAtomic: feeAtomic(request.plan, request.authorization.amountAtomic),
+        retentionMs: PLANS[request.plan].retentionMs,
+      },
+      this.#context(),
+    );
+    return decision.result === "staged"
+      ? { result: "staged", attempt: decision.attempt }
+      : decision;
+  }
+
+  /** Takes the outcome of an attempt, whenever it arrives and whatever happened meanwhile. */
+  async record(request: RecordRequest): Promise<RecordReply> {
+    this.#assertOwn(request.tenantId);
+    const payment = this.#ledger.finishAttempt(
+      request.paymentId,
+      request.attempt,
+      request.outcome,
+      { facilitatorIds: request.nextFacilitatorIds, leaseMs: request.attemptLeaseMs },
+      this.#context(),
+    );
+    if (payment === null) throw new Error(`no payment ${request.paymentId} to record on`);
+    this.#waiters.notify(payment.paymentId);
+    return recordReply(payment, request.attempt);
+  }
+
+  /** Notes that answers carrying these payments' responses were written out to their payers. */
+  async answered(tenantId: TenantId, paymentIds: readonly string[]): Promise<void> {
+    this.#assertOwn(tenantId);
+    this.#ledger.noteAnswered(paymentIds);
+    this.#ledger.saveAnswered(this.#context());
+  }
+
+  async readPaymentStatus(tenantId: TenantId, paymentId: string): Promise<PaymentStatus | null> {
+    this.#assertOwn(tenantId);
+    const payment = this.#ledger.payment(paymentId);
+    if (payment === null || payment.direction !== "incoming") return null;
+    return {
+      paymentId,
+      state: payment.state,
+      transaction: payment.transaction,
+      failure: payment.failure,
+      retryAfterMs: isSettled(payment) || isFailed(payment) ? null : RETRY_AFTER_MS,
+    };
+  }
+
+  async listReceipts(tenantId: TenantId, query: ReceiptQuery): Promise<ReceiptList> {
+    this.#assertOwn(tenantId);
+    return this.#receipts.list(query);
+  }
+
+  async readReceipt(tenantId: TenantId, paymentId: string): Promise<Receipt | null> {
+    this.#assertOwn(tenantId);
+    return this.#receipts.read(paymentId);
+  }
+
+  async readBalance(tenantId: TenantId, network: string, asset: string): Promise<Balance> {
+    this.#assertOwn(tenantId);
+    return this.#payouts.balance(network, asset);
+  }
+
+  /** Reserves a payout from confirmed credit and starts it; idempotent by key. */
+  async requestPayout(request: PayoutRequest): Promise<PayoutReply<Payout>> {
+    this.#assertOwn(request.tenantId);
+    const payoutId = this.#newId("out", request.tenantId);
+    const nonce = payoutNonce(payoutId);
+    const identity = eip3009Identity(request.network, request.asset, request.payTo, nonce);
+    return this.#payouts.request(request, { payoutId, nonce, identity }, Date.now());
+  }
+
+  async readPayout(tenantId: TenantId, payoutId: string): Promise<Payout | null> {
+    this.#assertOwn(tenantId);
+    return this.#payouts.read(payoutId);
+  }
+
+  /**
+   * Works off what is due. It never throws for an expected failure (a throw after re-arming would lose the retry),
+   * and it arms the next alarm last, from the rows.
+   */
+  override async alarm(): Promise<void> {
+    this.#store.alarmFired();
+    try {
+      await drainDue(this.#drainDependencies());
+      this.#ledger.removeExpiredResponses(SWEEP_LIMIT, this.#context());
+    } catch (error) {
+      logFailure("alarm", error);
+      this.#store.wakeAt(Date.now() + RETRY_AFTER_MS);
+    }
+    this.#store.rearm();
+  }
+
+  #drainDependencies(): DrainDependencies {
+    return {
+      payment: (paymentId) => this.#ledger.payment(paymentId),
+      apply: (paymentId, event, context) => {
+        const payment = this.#ledger.apply(paymentId, event, context);
+        this.#waiters.notify(paymentId);
+        return payment;
+      },
+      due: (nowMs, limit) => this.#store.payments.due(nowMs, limit),
+      chainOf: (network) => this.#chains.get(network) ?? null,
+      facilitatorIds: (payment) =>
+        this.#facilitators.candidatesForSettle(
+          {
+            x402Version: 2,
+            network: payment.authorization.network,
+            scheme: "exact",
+          },
+          payment.boundFacilitatorId,
+        ),
+      settle: (facilitatorId, wire, expected) =>
+        this.#facilitators.settle(facilitatorId, wire, expected),
+      wireOf: (payment) => this.#wireOf(payment),
+      attemptLeaseMs: this.#attemptLeaseMs(),
+      now: () => Date.now(),
+      random: () => Math.random(),
+      onError: (paymentId, error) => logFailure(paymentId, error),
+    };
+  }
+
+  async #wireOf(payment: Payment): Promise<WirePayment | null> {
+    const known = this.#store.payments.wireOf(payment.paymentId);
+    if (known !== null || payment.direction === "incoming") return known;
+    const serial = this.#payouts.tenantSerialOf(payment.paymentId);
+    const network = this.#config.networks.find(
+      ({ caip2 }) => caip2 === payment.authorization.network,
+    );
+    if (serial === null || network === undefined) {
+      throw new Error(`payout ${payment.paymentId} can't be signed: no serial or network`);
+    }
+    const { authorization } = payment;
+    const signed = await this.env.DEPOSIT_SIGNER.signPayout({
+      tenantId: this.#ownName(),
+      serial,
+      payoutId: payment.paymentId,
+      network: authorization.network,
+      asset: network.asset,
+      wallet: authorization.payee,
+      amountAtomic: authorization.amountAtomic,
+      validAfterMs: authorization.validAfterMs,
+      validBeforeMs: authorization.validBeforeMs,
+    });
+    if (signed.result === "refused") {
+      if (signed.reason === "directory_unavailable") throw new Error(signed.reason);
+      logFailure(payment.paymentId, new Error(`payout not signed: ${signed.reason}`));
+      return null;
+    }
+    const wire = wirePayoutPayment(authorization, network.asset, signed.signature);
+    // Stored before the first send: whatever happens then, what was sent is known.
+    this.#store.payments.setWire(payment.paymentId, wire);
+    return wire;
+  }
+
+  #reply(decision: ClaimDecision): ClaimReply {
+    switch (decision.decision) {
+      case "grant": {
+        const { paymentId, fence, leaseExpiresAtMs } = decision.claim;
+        return { result: "granted", grant: { paymentId, fence, leaseExpiresAtMs } };
+      }
+      case "replay":
+        return this.#replay(decision.payment, decision.superseded?.supersededBy ?? null);
+      case "in_progress":
+        return {
+          result: "in_progress",
+          paymentId: decision.paymentId,
+          retryAfterMs: RETRY_AFTER_MS,
+        };
+      case "unknown":
+        return unknownReply(decision.payment);
+      case "failed":
+        return {
+          result: "failed",
+          paymentId: decision.payment.paymentId,
+          reason: decision.payment.failure ?? "settlement_failed",
+          transaction: decision.payment.transaction,
+        };
+      case "response_expired":
+        return {
+          result: "response_expired",
+          paymentId: decision.payment.paymentId,
+          transaction: decision.payment.transaction,
+        };
+      case "proof_required":
+        return { result: "proof_required", paymentId: decision.payment.paymentId };
+      case "conflict":
+        return { result: "conflict" };
+      case "refused":
+        return { result: "refused", reason: decision.reason };
+      default:
+        return decision satisfies never;
+    }
+  }
+
+  #replay(payment: Payment, supersededBy: string | null): ClaimReply {
+    const response = this.#ledger.responseOf(payment.paymentId);
+    if (response === null) {
+      throw new Error(`payment ${payment.paymentId} has lost the response it says is kept`);
+    }
+    return {
+      result: "replay",
+      paymentId: payment.paymentId,
+      response,
+      settlement: summaryOf(payment),
+      supersededBy,
+    };
+  }
+
+  #context(): TransitionContext {
+    return { nowMs: Date.now(), jitter: Math.random() };
+  }
+
+  #newId(kind: "pay" | "out", tenantId: TenantId): string {
+    const randomBytes = crypto.getRandomValues(new Uint8Array(PAYMENT_ID_RANDOM_BYTES));
+    return makePaymentId(kind, tenantId, Date.now(), randomBytes);
+  }
+
+  #attemptLeaseMs(): number {
+    return (
+      Math.max(...this.#config.facilitators.map(({ timeouts }) => timeouts.settleMs)) +
+      ATTEMPT_LEASE_MARGIN_MS
+    );
+  }
+
+  #ownName(): TenantId {
+    const tenantId = parseTenantId(this.ctx.id.name ?? "");
+    if (tenantId === null) throw new Error("a ledger is always reached by its tenant's name");
+    return tenantId;
+  }
+
+  /** A ledger answers for its own tenant only, whatever the caller's routing did. */
+  #assertOwn(tenantId: TenantId): void {
+    if (this.#ownName() !== tenantId) throw new Error("this ledger is another tenant's");
+  }
+}
+
+function recordReply(payment: Payment, attempt: number): RecordReply {
+  if (isSettled(payment)) return { result: "settled", settlement: summaryOf(payment) };
+  if (isFailed(payment)) {
+    return {
+      result: "failed",
+      reason: payment.failure ?? "settlement_failed",
+      transaction: payment.transaction,
+    };
+  }
+  const open = openAttempt(payment);
+  return open !== null && open.attempt > attempt
+    ? { result: "attempt", attempt: open.attempt, facilitatorId: open.facilitatorId }
+    : { result: "unknown", transaction: payment.transaction, retryAfterMs: RETRY_AFTER_MS };
+}
+
+function unknownReply(payment: Payment): ClaimReply {
+  return {
+    result: "unknown",
+    paymentId: payment.paymentId,
+    transaction: payment.transaction,
+    retryAfterMs: RETRY_AFTER_MS,
+  };
+}
+
+function summaryOf(payment: Payment): SettlementSummary {
+  const { network, payer, amountAtomic } = payment.authorization;
+  return { transaction: payment.transaction ?? "", network, payer, amountAtomic };
+}
+
+function logFailure(subject: string, error: unknown): void {
+  console.error(
+    JSON.stringify({
+      event: "ledger_failure",
+      subject,
+      error: error instanceof Error ? error.message : String(error),
+    }),
+  );
+}

@@ -6,15 +6,9 @@
 import type { WirePayment } from "../payment/wire.ts";
 import type { Authorization } from "../settlement/authorization.ts";
 import type { SettleOutcome } from "../settlement/outcome.ts";
+import type { ReplayProofs } from "../settlement/payment.ts";
 import type { TenantId } from "../tenant/tenant-id.ts";
 import type { PlanId } from "./snapshot.ts";
-
-/** Secrets of the first request that prove a resend comes from the payer; SHA-256 hex, never the values. */
-export interface ReplayProofs {
-  readonly quoteHash: string | null;
-  readonly identifierHash: string | null;
-  readonly idempotencyKeyHash: string | null;
-}
 
 export interface ClaimRequest {
   readonly tenantId: TenantId;
@@ -28,8 +22,12 @@ export interface ClaimRequest {
   readonly payer: string;
   /** Why a payment never seen before would be refused (price, expiry, ...); null when it would be taken. */
   readonly refusal: string | null;
+  /** Whether the signature was proved to be the payer's own before the claim (EOA signatures are, at the edge). */
+  readonly signatureProved: boolean;
   readonly resignGuard: boolean;
   readonly replayGraceMs: number;
+  /** Payments of this ledger whose answers this edge has written out since its last call. */
+  readonly answered: readonly string[];
 }
 
 /** The right to work on a payment until the lease ends; the fence is checked by `stage` and `release`. */
@@ -39,10 +37,15 @@ export interface ClaimGrant {
   readonly leaseExpiresAtMs: number;
 }
 
+export interface StoredHeader {
+  readonly name: string;
+  readonly value: string;
+}
+
 export interface StoredResponse {
   readonly status: number;
   /** In the order they were sent, payment headers excluded (they are added on the way out). */
-  readonly headers: readonly (readonly [string, string])[];
+  readonly headers: readonly StoredHeader[];
   readonly body: Uint8Array;
 }
 

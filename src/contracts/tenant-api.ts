@@ -35,6 +35,8 @@ export const uploadProblemSchema = z.object({
   message: z.string(),
 });
 
+export type UploadProblem = z.infer<typeof uploadProblemSchema>;
+
 export const uploadReportSchema = z.object({
   dataset: z.string(),
   /** Immutable version made by this upload. */
@@ -63,6 +65,19 @@ export const deploymentResponseSchema = z.object({
 });
 export type DeploymentResponse = z.infer<typeof deploymentResponseSchema>;
 
+export const deploymentListSchema = z.object({
+  deployments: z.array(
+    deploymentResponseSchema.extend({
+      /** Whether this is the one on sale. */
+      active: z.boolean(),
+      createdAtMs: z.number().int(),
+    }),
+  ),
+  /** Pass as `cursor` for the next page; null on the last. */
+  nextCursor: z.string().nullable(),
+});
+export type DeploymentList = z.infer<typeof deploymentListSchema>;
+
 export const paymentStateSchema = z.enum([
   "claimed",
   "released",
@@ -75,6 +90,17 @@ export const paymentStateSchema = z.enum([
   "failed",
   "expired",
 ]);
+
+/** `GET /payments/{paymentId}`: what anyone who has the id may know. */
+export const paymentStatusSchema = z.object({
+  paymentId: z.string(),
+  state: paymentStateSchema,
+  transaction: z.string().nullable(),
+  failure: z.string().nullable(),
+  /** When to ask again; null when the payment is decided. */
+  retryAfterMs: z.number().int().nullable(),
+});
+export type PaymentStatus = z.infer<typeof paymentStatusSchema>;
 
 export const receiptSchema = z.object({
   paymentId: z.string(),

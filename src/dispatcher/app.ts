@@ -1,8 +1,69 @@
-import { Hono } from "hono";
+/** The dispatcher: every HTTP request enters here, and goes to a tenant's paid routes or to the platform's own. */
+import { type Context, Hono } from "hono";
+import { ledgerOf } from "../../durable-objects/settlement-ledger/client.ts";
+import { adminApi } from "../admin/admin-api.ts";
+import { ConfigError, configOf } from "../config.ts";
+import { tenantOfPaymentId } from "../payment/payment-id.ts";
+import { problem } from "../payment/problem.ts";
+import { retryAfterSeconds } from "../payment/retry-after.ts";
+import { tenantApi } from "../tenant-api/tenant-api.ts";
+import { locateTenant } from "./locate-tenant.ts";
+import { tenantRequest } from "./tenant-request.ts";
 
-/** The dispatcher: every HTTP request enters here. */
+type AppContext = Context<{ Bindings: Env }>;
+
+const platform = new Hono<{ Bindings: Env }>();
+platform.get("/healthz", (context) => context.json({ status: "ok" }));
+platform.get("/payments/:paymentId", paymentStatus);
+platform.route("/v1", tenantApi);
+platform.route("/admin", adminApi);
+platform.notFound(() => problem("not_found"));
+platform.onError((error, context) => failure(error, context));
+
 const app = new Hono<{ Bindings: Env }>();
-
-app.get("/healthz", (context) => context.json({ status: "ok" }));
+app.all("*", async (context) => {
+  const location = locateTenant(new URL(context.req.url), configOf(context.env).baseDomain);
+  switch (location.found) {
+    case "tenant":
+      return await tenantRequest(context, location);
+    case "platform":
+      return await platform.fetch(context.req.raw, context.env, context.executionCtx);
+    case "unknown_tenant":
+      return problem("unknown_tenant");
+    case "invalid_path":
+      return problem("invalid_path", { detail: `The path ${location.problem}.` });
+    default:
+      return location satisfies never;
+  }
+});
+app.onError((error, context) => failure(error, context));
 
 export default app;
+
+/** `GET /payments/{paymentId}`: the state of a payment, for whoever has its id. */
+async function paymentStatus(context: AppContext): Promise<Response> {
+  const paymentId = context.req.param("paymentId") ?? "";
+  const tenantId = tenantOfPaymentId(paymentId);
+  if (tenantId === null) return problem("unknown_payment");
+  const status = await ledgerOf(context.env, tenantId).readPaymentStatus(paymentId);
+  if (status === null) return problem("unknown_payment");
+  const headers: Record<string, string> = { "Cache-Control": "no-store" };
+  if (status.retryAfterMs !== null) {
+    headers["Retry-After"] = retryAfterSeconds(status.retryAfterMs);
+  }
+  return Response.json(status, { headers });
+}
+
+function failure(error: Error, context: AppContext): Response {
+  console.error(
+    JSON.stringify({
+      event: "request_failed",
+      method: context.req.method,
+      path: context.req.path,
+      error: error.message,
+    }),
+  );
+  return error instanceof ConfigError
+    ? problem("internal_error", { detail: error.message })
+    : problem("internal_error", { detail: "Try again; if you paid, resend the same header." });
+}

@@ -29,3 +29,13 @@ export type AuthorizationEvidence =
   | { readonly found: "unused" }
   /** The chain could not be asked (no RPC, an error, a lagging node): proves nothing. */
   | { readonly found: "unavailable"; readonly reason: string };
+
+/** Whether a settlement that was recorded is still on the chain, deep enough. */
+export type ConfirmationEvidence =
+  /** The transfer is there, with at least the configured number of blocks on top. */
+  | { readonly found: "confirmed"; readonly transfer: TransferEvidence }
+  /** The transfer is there but not deep enough yet. */
+  | { readonly found: "shallow"; readonly confirmations: number }
+  /** The node has passed the time of the claim and no such transfer is there. */
+  | { readonly found: "missing" }
+  | { readonly found: "unavailable"; readonly reason: string };

@@ -1,0 +1,46 @@
+/** The claims of one ledger, in memory: by identity, and by request for the re-sign guard. */
+import type { Claim } from "../../src/settlement/claim.ts";
+
+/** Concurrent claims of one tenant; at a lease of about a minute this is far above what one object serves. */
+export const CLAIMS_MAX = 20_000;
+
+export class Claims {
+  readonly #byIdentity = new Map<string, Claim>();
+  /** Newest claim per (payer, request). */
+  readonly #byRequest = new Map<string, Claim>();
+
+  get size(): number {
+    return this.#byIdentity.size;
+  }
+
+  of(identity: string): Claim | null {
+    return this.#byIdentity.get(identity) ?? null;
+  }
+
+  /** The payer's newest claim for a request. */
+  ofRequest(payer: string, requestFingerprint: string): Claim | null {
+    return this.#byRequest.get(requestKey({ payer, requestFingerprint })) ?? null;
+  }
+
+  put(claim: Claim): void {
+    this.#byIdentity.set(claim.identity, claim);
+    this.#byRequest.set(requestKey(claim), claim);
+  }
+
+  remove(claim: Claim): void {
+    this.#byIdentity.delete(claim.identity);
+    const key = requestKey(claim);
+    if (this.#byRequest.get(key)?.identity === claim.identity) this.#byRequest.delete(key);
+  }
+
+  /** Forgets claims whose lease has ended: their edge died, and nothing was charged. */
+  removeLapsed(nowMs: number): void {
+    for (const claim of this.#byIdentity.values()) {
+      if (claim.leaseExpiresAtMs <= nowMs) this.remove(claim);
+    }
+  }
+}
+
+function requestKey(claim: Pick<Claim, "payer" | "requestFingerprint">): string {
+  return `${claim.payer} ${claim.requestFingerprint}`;
+}

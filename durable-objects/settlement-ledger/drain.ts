@@ -1,0 +1,176 @@
+/**
+ * The alarm's work: payments that are due, one step after another, until each has to wait. The network is called
+ * between steps, never inside a transaction; every result goes through the ledger as an event, so a crash at any
+ * point leaves a payment that is simply due again.
+ */
+import type { ChainReader } from "../../src/chain/port.ts";
+import type { ExpectedTransfer } from "../../src/facilitator/port.ts";
+import type { WirePayment } from "../../src/payment/wire.ts";
+import { type NextStep, nextStep } from "../../src/settlement/next-step.ts";
+import type { SettleOutcome } from "../../src/settlement/outcome.ts";
+import type { Payment } from "../../src/settlement/payment.ts";
+import { retryDelayMs } from "../../src/settlement/retry-schedule.ts";
+import type { PaymentEvent, TransitionContext } from "../../src/settlement/transition.ts";
+
+/** What the drain needs from the world around it. */
+export interface DrainDependencies {
+  payment(paymentId: string): Payment | null;
+  apply(paymentId: string, event: PaymentEvent, context: TransitionContext): Payment | null;
+  due(nowMs: number, limit: number): string[];
+  chainOf(network: string): ChainReader | null;
+  /** Usable facilitators for a payment, in order of preference. */
+  facilitatorIds(payment: Payment): readonly string[];
+  settle(
+    facilitatorId: string,
+    wire: WirePayment,
+    expected: ExpectedTransfer,
+  ): Promise<SettleOutcome>;
+  /** What to send; signs a payout that is not signed yet. Null when it can't be signed, which is final. */
+  wireOf(payment: Payment): Promise<WirePayment | null>;
+  /** How long an attempt may stay unanswered, milliseconds. */
+  readonly attemptLeaseMs: number;
+  now(): number;
+  /** In [0, 1). */
+  random(): number;
+  /** Something unexpected broke; the payment is tried again later. */
+  onError(paymentId: string, error: unknown): void;
+}
+
+/** Payments per read of the due index. */
+const BATCH_SIZE = 60;
+/** Batches per alarm: 10 × 60 payments, then the alarm fires again, so that other events get their turn. */
+const BATCHES_MAX = 10;
+/** A Worker may hold six outgoing connections at once. */
+const CONCURRENCY = 6;
+/** The longest useful path is close, check, settle, wait; the rest is margin. */
+const STEPS_MAX = 6;
+
+/** Works off what is due now. Never throws for a payment's sake: one that breaks waits, the others go on. */
+export async function drainDue(deps: DrainDependencies): Promise<void> {
+  const visited = new Set<string>();
+  for (let batch = 0; batch < BATCHES_MAX; batch += 1) {
+    const ids = deps.due(deps.now(), BATCH_SIZE).filter((id) => !visited.has(id));
+    if (ids.length === 0) return;
+    for (const id of ids) visited.add(id);
+    const queue = ids.values();
+    await Promise.all(
+      Array.from({ length: CONCURRENCY }, async () => {
+        for (const id of queue) await advance(id, deps);
+      }),
+    );
+  }
+}
+
+/** Takes one payment as far as it goes now. */
+async function advance(paymentId: string, deps: DrainDependencies): Promise<void> {
+  try {
+    await advanceUnguarded(paymentId, deps);
+  } catch (error) {
+    deps.onError(paymentId, error);
+    const untilMs = deps.now() + retryDelayMs(deps.payment(paymentId)?.retryCount ?? 0, 0);
+    deps.apply(paymentId, { type: "deferred", untilMs }, contextOf(deps));
+  }
+}
+
+async function advanceUnguarded(paymentId: string, deps: DrainDependencies): Promise<void> {
+  let chainDown = false;
+  const done = new Set<NextStep["step"]>();
+  for (let count = 0; count < STEPS_MAX; count += 1) {
+    const payment = deps.payment(paymentId);
+    if (payment === null) return;
+    const chain = deps.chainOf(payment.authorization.network);
+    const step = nextStep(payment, {
+      nowMs: deps.now(),
+      chain: chain === null ? "none" : chainDown ? "down" : "up",
+      facilitatorIds: deps.facilitatorIds(payment),
+    });
+    // The same step twice would only repeat what was just learnt: it waits for its time.
+    if (done.has(step.step)) return;
+    done.add(step.step);
+    if (step.step === "wait") {
+      if (step.untilMs !== payment.dueAtMs) {
+        deps.apply(paymentId, { type: "deferred", untilMs: step.untilMs }, contextOf(deps));
+      }
+      return;
+    }
+    const event = await perform(step, payment, chain, deps);
+    chainDown ||=
+      (event.type === "chain_checked" || event.type === "confirmation_checked") &&
+      event.evidence.found === "unavailable";
+    deps.apply(paymentId, event, contextOf(deps));
+  }
+}
+
+/** Does one step and says what came of it. */
+async function perform(
+  step: Exclude<NextStep, { step: "wait" }>,
+  payment: Payment,
+  chain: ChainReader | null,
+  deps: DrainDependencies,
+): Promise<PaymentEvent> {
+  switch (step.step) {
+    case "close_attempt":
+      return {
+        type: "attempt_finished",
+        attempt: step.attempt,
+        outcome: { class: "ambiguous", reason: step.reason, transaction: null },
+      };
+    case "check_chain":
+      return {
+        type: "chain_checked",
+        evidence:
+          chain === null
+            ? { found: "unavailable", reason: "no RPC" }
+            : await chain.findAuthorization(payment.authorization, payment.claimedAtMs),
+      };
+    case "confirm":
+      return {
+        type: "confirmation_checked",
+        evidence:
+          chain === null
+            ? { found: "unavailable", reason: "no RPC" }
+            : await chain.confirmTransfer(
+                payment.authorization,
+                step.transaction,
+                payment.claimedAtMs,
+              ),
+      };
+    case "settle":
+      return settleOnce(step.facilitatorId, payment, deps);
+    case "abandon":
+      return { type: "abandoned" };
+    case "park":
+      return { type: "parked" };
+    default:
+      return step satisfies never;
+  }
+}
+
+async function settleOnce(
+  facilitatorId: string,
+  payment: Payment,
+  deps: DrainDependencies,
+): Promise<PaymentEvent> {
+  const wire = await deps.wireOf(payment);
+  if (wire === null) return { type: "abandoned" };
+  const started = deps.apply(
+    payment.paymentId,
+    { type: "attempt_started", facilitatorId, leaseMs: deps.attemptLeaseMs },
+    contextOf(deps),
+  );
+  const attempt = started?.attempts.at(-1);
+  if (
+    attempt === undefined ||
+    attempt.outcome !== null ||
+    attempt.facilitatorId !== facilitatorId
+  ) {
+    throw new Error(`attempt on ${payment.paymentId} could not be opened`);
+  }
+  const { network, payer, amountAtomic } = payment.authorization;
+  const outcome = await deps.settle(facilitatorId, wire, { network, payer, amountAtomic });
+  return { type: "attempt_finished", attempt: attempt.attempt, outcome };
+}
+
+function contextOf(deps: DrainDependencies): TransitionContext {
+  return { nowMs: deps.now(), jitter: deps.random() };
+}

@@ -1,0 +1,195 @@
+/**
+ * Payouts: payments with us as the payer. The amount is reserved from confirmed credit in the transaction that
+ * creates the payout; from then on it is settled, retried and confirmed by the same machine as any payment.
+ */
+import type { PayoutReply, PayoutRequest } from "../../src/contracts/ledger.ts";
+import type { Balance, Payout } from "../../src/contracts/tenant-api.ts";
+import { postingFor } from "../../src/settlement/journal.ts";
+import { type Payment, isSettled } from "../../src/settlement/payment.ts";
+import type { SqlStore } from "./sql-store.ts";
+
+/** Time for a payout to land. Generous, because a facilitator outage must not expire it; then it gets a new id. */
+export const PAYOUT_VALID_MS = 3_600_000;
+
+/** What makes a payout unique; worked out by the caller, because the core has no randomness and no hashing. */
+export interface PayoutIdentity {
+  readonly payoutId: string;
+  readonly identity: string;
+  readonly nonce: string;
+}
+
+export class Payouts {
+  readonly #store: SqlStore;
+  readonly #sql: SqlStorage;
+
+  constructor(store: SqlStore, sql: SqlStorage) {
+    this.#store = store;
+    this.#sql = sql;
+  }
+
+  request(
+    request: PayoutRequest,
+    payoutIdentity: PayoutIdentity,
+    nowMs: number,
+  ): PayoutReply<Payout> {
+    return this.#store.transaction((): PayoutReply<Payout> => {
+      const known = this.#sql
+        .exec<{ payment_id: string; requested_atomic: string | null }>(
+          "SELECT payment_id, requested_atomic FROM payout_requests WHERE idempotency_key = ?",
+          request.idempotencyKey,
+        )
+        .toArray()[0];
+      const requestedAtomic = request.amountAtomic === null ? null : String(request.amountAtomic);
+      if (known !== undefined) {
+        const payout = this.read(known.payment_id);
+        return payout === null || known.requested_atomic !== requestedAtomic
+          ? { result: "idempotency_key_conflict" }
+          : { result: "accepted", payout, replayed: true };
+      }
+      const availableAtomic = this.#available(request.asset);
+      const amountAtomic = request.amountAtomic ?? availableAtomic;
+      if (availableAtomic <= 0n) return { result: "nothing_available", availableAtomic: 0n };
+      if (amountAtomic > availableAtomic) {
+        return { result: "insufficient_available_funds", availableAtomic };
+      }
+      const payment = newPayout(request, payoutIdentity, amountAtomic, nowMs);
+      this.#store.payments.insert(
+        payment,
+        { routePath: "/v1/payouts", method: "POST", url: "/v1/payouts" },
+        null,
+      );
+      this.#sql.exec(
+        `INSERT INTO payout_requests (idempotency_key, payment_id, requested_atomic, tenant_serial)
+         VALUES (?, ?, ?, ?)`,
+        request.idempotencyKey,
+        payment.paymentId,
+        requestedAtomic,
+        request.tenantSerial,
+      );
+      this.#store.journal.append(postingFor("payout_reserved", payment), nowMs);
+      this.#store.wakeAt(nowMs);
+      return { result: "accepted", payout: toPayout(payment), replayed: false };
+    });
+  }
+
+  read(payoutId: string): Payout | null {
+    const payment = this.#store.payments.byId(payoutId);
+    return payment === null || payment.direction !== "outgoing" ? null : toPayout(payment);
+  }
+
+  /** Immutable number of the tenant whose deposit account signs this payout. */
+  tenantSerialOf(payoutId: string): number | null {
+    return (
+      this.#sql
+        .exec<{ tenant_serial: number }>(
+          "SELECT tenant_serial FROM payout_requests WHERE payment_id = ?",
+          payoutId,
+        )
+        .toArray()[0]?.tenant_serial ?? null
+    );
+  }
+
+  balance(network: string, asset: string): Balance {
+    const { journal } = this.#store;
+    const payable = -journal.balance(asset, "payable");
+    const inFlight = -journal.balance(asset, "in_flight");
+    const fees = -journal.balance(asset, "fees");
+    const paidOut = this.#sum(
+      `SELECT amount_atomic FROM payments p JOIN payout_requests r ON r.payment_id = p.payment_id
+       WHERE p.asset = ? AND p.state IN ('settled', 'confirmed')`,
+      asset,
+    );
+    return {
+      network,
+      asset,
+      settledAtomic: String(payable + fees + inFlight + paidOut),
+      feesAtomic: String(fees),
+      payableAtomic: String(payable),
+      availableAtomic: String(this.#available(asset)),
+      inFlightAtomic: String(inFlight),
+      paidOutAtomic: String(paidOut),
+    };
+  }
+
+  /** Payable less what is not confirmed on the chain yet; never negative. */
+  #available(asset: string): bigint {
+    const unconfirmed =
+      this.#sum(
+        `SELECT amount_atomic FROM payments
+         WHERE state = 'settled' AND direction = 'incoming' AND asset = ?`,
+        asset,
+      ) -
+      this.#sum(
+        `SELECT fee_atomic AS amount_atomic FROM payments
+         WHERE state = 'settled' AND direction = 'incoming' AND asset = ?`,
+        asset,
+      );
+    const available = -this.#store.journal.balance(asset, "payable") - unconfirmed;
+    return available > 0n ? available : 0n;
+  }
+
+  #sum(query: string, asset: string): bigint {
+    return this.#sql
+      .exec<{ amount_atomic: string }>(query, asset)
+      .toArray()
+      .reduce((sum, row) => sum + BigInt(row.amount_atomic), 0n);
+  }
+}
+
+function newPayout(
+  request: PayoutRequest,
+  { payoutId, identity, nonce }: PayoutIdentity,
+  amountAtomic: bigint,
+  nowMs: number,
+): Payment {
+  return {
+    paymentId: payoutId,
+    direction: "outgoing",
+    state: "staged",
+    identity,
+    payloadDigest: payoutId,
+    requestFingerprint: payoutId,
+    proofs: { quoteHash: null, identifierHash: null, idempotencyKeyHash: null },
+    authorization: {
+      network: request.network,
+      asset: request.asset,
+      payer: request.payTo,
+      payee: request.wallet,
+      amountAtomic,
+      nonce,
+      validAfterMs: 0,
+      // EIP-3009 counts in seconds: whole seconds here, so that what is signed is what is kept.
+      validBeforeMs: Math.ceil((nowMs + PAYOUT_VALID_MS) / 1_000) * 1_000,
+    },
+    feeAtomic: 0n,
+    boundFacilitatorId: null,
+    attempts: [],
+    transaction: null,
+    evidence: null,
+    failure: null,
+    response: "none",
+    resignGuard: false,
+    replayGraceMs: 0,
+    claimedAtMs: nowMs,
+    settledAtMs: null,
+    confirmedAtMs: null,
+    answeredAtMs: null,
+    chainCheckedAtMs: null,
+    retryCount: 0,
+    dueAtMs: nowMs,
+  };
+}
+
+function toPayout(payment: Payment): Payout {
+  return {
+    payoutId: payment.paymentId,
+    state: payment.state,
+    network: payment.authorization.network,
+    asset: payment.authorization.asset,
+    amountAtomic: String(payment.authorization.amountAtomic),
+    wallet: payment.authorization.payee,
+    transaction: isSettled(payment) ? payment.transaction : null,
+    createdAtMs: payment.claimedAtMs,
+    settledAtMs: payment.settledAtMs,
+  };
+}

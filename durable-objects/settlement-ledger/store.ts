@@ -1,0 +1,76 @@
+/**
+ * What the ledger needs from its storage. The SQLite rows implement it in the object; the simulation and the model
+ * tests bring an implementation in memory. Everything is synchronous, and `transaction` is all or nothing.
+ */
+import type { StoredResponse } from "../../src/contracts/ledger.ts";
+import type { WirePayment } from "../../src/payment/wire.ts";
+import type { Superseded } from "../../src/settlement/claim.ts";
+import type { TransferEvidence } from "../../src/settlement/evidence.ts";
+import type { Account, Posting } from "../../src/settlement/journal.ts";
+import type { Payment } from "../../src/settlement/payment.ts";
+import type { AlertKind } from "../../src/settlement/transition.ts";
+
+/** What a receipt says about the request; fixed when the payment is staged. */
+export interface PaidRequest {
+  readonly routePath: string;
+  readonly method: string;
+  readonly url: string;
+}
+
+export interface PaymentStore {
+  byId(paymentId: string): Payment | null;
+  byIdentity(identity: string): Payment | null;
+  /** The payer's newest payment for the same request that can still land or was never answered. */
+  latestUnanswered(payer: string, requestFingerprint: string): Payment | null;
+  /** Ids of payments that are due, the longest-waiting first. */
+  due(nowMs: number, limit: number): string[];
+  /** When the next payment is due; null when none is. */
+  nextDueAtMs(): number | null;
+  insert(payment: Payment, request: PaidRequest, wire: WirePayment | null): void;
+  /** Writes what a transition can change; identity, amounts and request never do. */
+  update(payment: Payment): void;
+  /** What facilitators are sent; null while a payout is not signed. */
+  wireOf(paymentId: string): WirePayment | null;
+  setWire(paymentId: string, wire: WirePayment): void;
+  /** Which payment a log already proves, if any. */
+  paymentProvedBy(network: string, evidence: TransferEvidence): string | null;
+  /** Replaces the evidence of a payment; null removes it (a reorganisation took the block away). */
+  setEvidence(payment: Payment, evidence: TransferEvidence | null): void;
+  superseded(identity: string): Superseded | null;
+  putSuperseded(superseded: Superseded, nowMs: number): void;
+}
+
+export interface ResponseStore {
+  put(paymentId: string, response: StoredResponse, expiresAtMs: number): void;
+  get(paymentId: string): StoredResponse | null;
+  /** Payments whose response's retention has ended, oldest first. */
+  expired(nowMs: number, limit: number): string[];
+  nextExpiryAtMs(): number | null;
+  remove(paymentId: string): void;
+  /** Keeps a response that can't be removed yet until the given time. */
+  extend(paymentId: string, expiresAtMs: number): void;
+}
+
+export interface JournalStore {
+  append(posting: Posting, nowMs: number): void;
+  /** Signed balance in atomic units; accounts that say what is owed are negative. */
+  balance(asset: string, account: Account): bigint;
+}
+
+export interface AlertStore {
+  append(kind: AlertKind, paymentId: string, detail: string, nowMs: number): void;
+}
+
+export interface LedgerStore {
+  readonly payments: PaymentStore;
+  readonly responses: ResponseStore;
+  readonly journal: JournalStore;
+  readonly alerts: AlertStore;
+  /** Runs synchronously; a throw undoes every write. */
+  transaction<Result>(run: () => NotPromise<Result>): Result;
+  /** Makes sure the alarm fires at this time or before. Part of the transaction it is called in. */
+  wakeAt(atMs: number): void;
+}
+
+/** An async callback would leave the transaction at its first `await`, silently. */
+export type NotPromise<Result> = Result extends PromiseLike<unknown> ? never : Result;

@@ -1,0 +1,63 @@
+/**
+ * Which answers this edge has written out. The ledger's re-sign guard needs to know; a request of its own per answer
+ * would cost as much as the payment, so the news travels with the next claim to the same ledger, or alone after a
+ * moment when there is none.
+ */
+import { ledgerOf } from "../../durable-objects/settlement-ledger/client.ts";
+import type { TenantId } from "../tenant/tenant-id.ts";
+
+/** How long news waits for a claim to travel with. */
+const FLUSH_AFTER_MS = 1_000;
+/** Per claim; the rest travels with the next one. */
+const BATCH_MAX = 200;
+
+const pending = new Map<TenantId, Set<string>>();
+
+/** What has been written out since the last call to this tenant's ledger; the caller delivers it. */
+export function takeAnswered(tenantId: TenantId): string[] {
+  const paymentIds = pending.get(tenantId);
+  if (paymentIds === undefined) return [];
+  const taken = [...paymentIds].slice(0, BATCH_MAX);
+  for (const paymentId of taken) paymentIds.delete(paymentId);
+  if (paymentIds.size === 0) pending.delete(tenantId);
+  return taken;
+}
+
+/**
+ * A body that reports when it was handed over whole. A client that hangs up before leaves its payment unanswered,
+ * so that signing again gets the same answer and not a second charge.
+ */
+export function reportWhenWritten(
+  body: Uint8Array,
+  env: Env,
+  execution: Pick<ExecutionContext, "waitUntil">,
+  tenantId: TenantId,
+  paymentId: string,
+): ReadableStream<Uint8Array> {
+  const { readable, writable } = new FixedLengthStream(body.byteLength);
+  execution.waitUntil(
+    write(writable, body).then(
+      () => noteAnswered(env, tenantId, paymentId),
+      () => undefined,
+    ),
+  );
+  return readable;
+}
+
+async function write(writable: WritableStream<Uint8Array>, body: Uint8Array): Promise<void> {
+  const writer = writable.getWriter();
+  if (body.byteLength > 0) await writer.write(body);
+  await writer.close();
+}
+
+async function noteAnswered(env: Env, tenantId: TenantId, paymentId: string): Promise<void> {
+  const known = pending.get(tenantId);
+  if (known !== undefined) {
+    known.add(paymentId);
+    return;
+  }
+  pending.set(tenantId, new Set([paymentId]));
+  await scheduler.wait(FLUSH_AFTER_MS);
+  const answered = takeAnswered(tenantId);
+  if (answered.length > 0) await ledgerOf(env, tenantId).answered(answered);
+}

@@ -1,0 +1,40 @@
+import { requirementsV1, requirementsV2 } from "../payment/offer.ts";
+import type { WirePayment } from "../payment/wire.ts";
+import { v1NetworkName } from "../payment/networks.ts";
+import type { IdentifiedCall } from "./identified-call.ts";
+
+/**
+ * The payment as facilitators get it: our own requirements (never the client's copy), the scheme's payload in
+ * canonical spelling, without the quote token.
+ */
+export function wirePayment(
+  call: Pick<IdentifiedCall, "payment" | "paid" | "amountAtomic">,
+): WirePayment {
+  const { payment, paid } = call;
+  const offer = { ...paid.offer, amountAtomic: call.amountAtomic };
+  if (payment.x402Version === 1) {
+    const requirements = requirementsV1(offer, paid.resource);
+    if (requirements === null) throw new Error(`v1 has no name for ${payment.network}`);
+    return {
+      x402Version: 1,
+      paymentPayload: {
+        x402Version: 1,
+        scheme: payment.scheme,
+        network: v1NetworkName(payment.network),
+        payload: payment.payload,
+      },
+      paymentRequirements: requirements,
+    };
+  }
+  const requirements = requirementsV2(offer);
+  return {
+    x402Version: 2,
+    paymentPayload: {
+      x402Version: 2,
+      resource: { ...paid.resource },
+      accepted: requirements,
+      payload: payment.payload,
+    },
+    paymentRequirements: requirements,
+  };
+}

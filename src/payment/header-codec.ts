@@ -1,0 +1,38 @@
+/** x402 headers: standard base64 with padding over UTF-8 JSON (specs/transports-v2/http.md). */
+import type { JsonValue } from "./wire.ts";
+
+export const PAYMENT_REQUIRED_HEADER = "PAYMENT-REQUIRED";
+export const PAYMENT_SIGNATURE_HEADER = "PAYMENT-SIGNATURE";
+export const PAYMENT_RESPONSE_HEADER = "PAYMENT-RESPONSE";
+export const PAYMENT_HEADER_V1 = "X-PAYMENT";
+export const PAYMENT_RESPONSE_HEADER_V1 = "X-PAYMENT-RESPONSE";
+
+/** Longest payment header that is decoded, in characters. Real ones are 1 to 2 KiB; contract wallets' up to 8. */
+export const PAYMENT_HEADER_MAX = 16_384;
+
+const BASE64_PATTERN = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+export function encodeHeader(value: JsonValue): string {
+  const bytes = new TextEncoder().encode(JSON.stringify(value));
+  let binary = "";
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return btoa(binary);
+}
+
+export type DecodedHeader =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly problem: string };
+
+export function decodeHeader(text: string): DecodedHeader {
+  if (text.length > PAYMENT_HEADER_MAX) {
+    return { ok: false, problem: `is longer than ${PAYMENT_HEADER_MAX} characters` };
+  }
+  if (!BASE64_PATTERN.test(text)) return { ok: false, problem: "is not padded base64" };
+  try {
+    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    const json = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return { ok: true, value: JSON.parse(json) };
+  } catch {
+    return { ok: false, problem: "is not base64 of UTF-8 JSON" };
+  }
+}

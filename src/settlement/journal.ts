@@ -1,0 +1,67 @@
+/**
+ * Double entry, per asset. Every posting sums to zero. `deposit` is what the deposit account holds on the chain
+ * (positive); all other accounts say to whom that is owed (negative), so that a posting reads as a movement.
+ */
+import type { Payment } from "./payment.ts";
+
+export const ACCOUNTS = ["deposit", "payable", "fees", "in_flight", "unclaimed"] as const;
+export type Account = (typeof ACCOUNTS)[number];
+
+export type PostingKind =
+  /** An incoming payment settled: the deposit grew, tenant and platform are owed their parts. */
+  | "payment_settled"
+  /** The settlement is not on the chain after all. */
+  | "payment_reversed"
+  /** A payout takes its amount out of what the tenant is owed. */
+  | "payout_reserved"
+  /** The payout landed: the deposit shrank. */
+  | "payout_settled"
+  /** The payout can not land: its amount is owed again. */
+  | "payout_returned"
+  /** A payout that counted as settled is not on the chain after all. */
+  | "payout_reversed";
+
+export interface JournalEntry {
+  readonly account: Account;
+  /** Signed atomic units. */
+  readonly amountAtomic: bigint;
+}
+
+export interface Posting {
+  readonly kind: PostingKind;
+  readonly paymentId: string;
+  readonly asset: string;
+  readonly entries: readonly JournalEntry[];
+}
+
+/** Makes the posting of a kind for a payment. Amounts and fee are the payment's own, so reversals always match. */
+export function postingFor(kind: PostingKind, payment: Payment): Posting {
+  const { amountAtomic: amount, asset } = payment.authorization;
+  return { kind, paymentId: payment.paymentId, asset, entries: entriesFor(kind, payment, amount) };
+}
+
+function entriesFor(kind: PostingKind, payment: Payment, amount: bigint): JournalEntry[] {
+  const fee = payment.feeAtomic;
+  switch (kind) {
+    case "payment_settled":
+      return entries(["deposit", amount], ["payable", fee - amount], ["fees", -fee]);
+    case "payment_reversed":
+      return entries(["deposit", -amount], ["payable", amount - fee], ["fees", fee]);
+    case "payout_reserved":
+      return entries(["payable", amount], ["in_flight", -amount]);
+    case "payout_settled":
+      return entries(["in_flight", amount], ["deposit", -amount]);
+    case "payout_returned":
+      return entries(["in_flight", amount], ["payable", -amount]);
+    case "payout_reversed":
+      return entries(["deposit", amount], ["in_flight", -amount]);
+    default:
+      return kind satisfies never;
+  }
+}
+
+function entries(...pairs: readonly (readonly [Account, bigint])[]): JournalEntry[] {
+  return pairs
+    .filter(([, amountAtomic]) => amountAtomic !== 0n)
+    .map(([account, amountAtomic]) => ({ account, amountAtomic }));
+}

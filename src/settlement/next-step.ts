@@ -1,0 +1,109 @@
+/**
+ * What the engine does about a payment that is due. Pure: the alarm asks, does the one step, feeds the result back
+ * through `transition`, and asks again.
+ */
+import { type Payment, isFailed, mayHaveLanded, openAttempt } from "./payment.ts";
+import { UNANSWERED_REASON } from "./transition.ts";
+
+/** What can be used for the step. */
+export interface StepContext {
+  /** Milliseconds since the epoch. */
+  readonly nowMs: number;
+  /** Whether the chain can be asked now; `down` when it was asked in this round and did not answer. */
+  readonly chain: "up" | "down" | "none";
+  /** Usable facilitators, in order of preference. */
+  readonly facilitatorIds: readonly string[];
+}
+
+export type NextStep =
+  /** Nothing to do before this time (null: nothing to do at all). */
+  | { readonly step: "wait"; readonly untilMs: number | null }
+  /** The caller of this attempt never came back: close it as ambiguous. */
+  | { readonly step: "close_attempt"; readonly attempt: number; readonly reason: string }
+  | { readonly step: "check_chain" }
+  | { readonly step: "settle"; readonly facilitatorId: string }
+  | { readonly step: "confirm"; readonly transaction: string }
+  | { readonly step: "abandon" }
+  | { readonly step: "park" };
+
+/** Retries at the facilitator that knows the payment, before another is asked. */
+const SAME_FACILITATOR_ATTEMPTS = 2;
+
+/** A transfer needs a block before validBefore: an attempt this close to it would only be refused. */
+export const SETTLE_MARGIN_MS = 6_000;
+
+export function nextStep(payment: Payment, context: StepContext): NextStep {
+  if (payment.state === "confirmed" || payment.dueAtMs === null) {
+    return { step: "wait", untilMs: null };
+  }
+  if (isFailed(payment)) return watchFailed(payment, context);
+  if (payment.state === "settled") {
+    return context.chain === "up" && payment.transaction !== null
+      ? { step: "confirm", transaction: payment.transaction }
+      : { step: "wait", untilMs: context.chain === "down" ? payment.dueAtMs : null };
+  }
+  const open = openAttempt(payment);
+  if (open !== null) {
+    return open.leaseExpiresAtMs > context.nowMs
+      ? { step: "wait", untilMs: open.leaseExpiresAtMs }
+      : { step: "close_attempt", attempt: open.attempt, reason: UNANSWERED_REASON };
+  }
+  if (context.chain === "up" && mayHaveLanded(payment) && !checkedSinceLastAttempt(payment)) {
+    return { step: "check_chain" };
+  }
+  if (context.nowMs < payment.authorization.validBeforeMs - SETTLE_MARGIN_MS) {
+    const facilitatorId = chooseFacilitator(payment, context);
+    if (facilitatorId !== null) return { step: "settle", facilitatorId };
+    return { step: "wait", untilMs: payment.dueAtMs };
+  }
+  if (context.chain === "up") return { step: "check_chain" };
+  if (context.chain === "down") return { step: "wait", untilMs: payment.dueAtMs };
+  return mayHaveLanded(payment) ? { step: "park" } : { step: "abandon" };
+}
+
+/** It was shown to facilitators: until the chain rules it out, it may land late. */
+function watchFailed(payment: Payment, { chain }: StepContext): NextStep {
+  if (chain === "up") return { step: "check_chain" };
+  return { step: "wait", untilMs: chain === "down" ? payment.dueAtMs : null };
+}
+
+/** Only an attempt started after the last look can have changed what the chain says. */
+function checkedSinceLastAttempt(payment: Payment): boolean {
+  const last = payment.attempts.at(-1);
+  return (
+    last === undefined ||
+    (payment.chainCheckedAtMs !== null && payment.chainCheckedAtMs >= last.startedAtMs)
+  );
+}
+
+/**
+ * Same facilitator first, then the others in turn. One that was bound by the scheme, or that answered with a
+ * transaction hash or "pending", is never left: only it knows what it broadcast (design: failover rules).
+ */
+export function chooseFacilitator(
+  payment: Payment,
+  { facilitatorIds }: Pick<StepContext, "facilitatorIds">,
+): string | null {
+  if (payment.boundFacilitatorId !== null) return payment.boundFacilitatorId;
+  const holder = payment.attempts.findLast(
+    ({ outcome }) =>
+      outcome?.class === "pending" ||
+      (outcome?.class === "ambiguous" && outcome.transaction !== null),
+  );
+  if (holder !== undefined) return holder.facilitatorId;
+  const last = payment.attempts.at(-1);
+  if (last === undefined || !facilitatorIds.includes(last.facilitatorId)) {
+    return facilitatorIds[0] ?? last?.facilitatorId ?? null;
+  }
+  if (last.outcome?.class !== "unavailable") {
+    const attemptsInARow = payment.attempts.length - 1 - lastOther(payment, last.facilitatorId);
+    if (attemptsInARow < SAME_FACILITATOR_ATTEMPTS) return last.facilitatorId;
+  }
+  const next = (facilitatorIds.indexOf(last.facilitatorId) + 1) % facilitatorIds.length;
+  return facilitatorIds[next] ?? null;
+}
+
+/** Index of the last attempt at another facilitator than this one; -1 when there is none. */
+function lastOther(payment: Payment, facilitatorId: string): number {
+  return payment.attempts.findLastIndex((attempt) => attempt.facilitatorId !== facilitatorId);
+}
