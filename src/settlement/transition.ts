@@ -285,7 +285,7 @@ function settle(
 function reverse(payment: Payment, context: TransitionContext): Transition {
   const reversed: Payment = {
     ...payment,
-    state: "unknown",
+    state: openAttempt(payment) === null ? "unknown" : "settling",
     evidence: null,
     settledAtMs: null,
     retryCount: 0,
