@@ -1,0 +1,221 @@
+/** An edge instance serving one send of a payment: the steps of the paid path, each of which may be its last. */
+import type { ClaimDecision } from "../../src/settlement/claim.ts";
+import type { Authorization } from "../../src/settlement/authorization.ts";
+import { isFailed, isSettled, openAttempt } from "../../src/settlement/payment.ts";
+import { identityOf } from "./chain-model.ts";
+import type { Clock } from "./clock.ts";
+import type { FacilitatorModel } from "./facilitator-model.ts";
+import { ATTEMPT_LEASE_MS, Crash, type LedgerHost, wireOf } from "./ledger-host.ts";
+import type { Random } from "./random.ts";
+
+/** One signed payment for one request. */
+export interface Send {
+  readonly authorization: Authorization;
+  readonly requestFingerprint: string;
+  readonly quoteHash: string;
+}
+
+/** What the client got; `lost` when the connection broke before an answer. */
+export type Answer =
+  | { readonly status: 200; readonly body: string; readonly paymentId: string }
+  | { readonly status: 402; readonly final: boolean }
+  | { readonly status: 409 | 410 | 502 | 503 }
+  | { readonly status: "lost" };
+
+export interface EdgeWorld {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly host: LedgerHost;
+  readonly facilitators: readonly [FacilitatorModel, ...FacilitatorModel[]];
+  /** Told whenever a handler starts and ends, and whenever a body is handed to a client. */
+  readonly observer: {
+    handlerStarted(identity: string): void;
+    handlerFailed(identity: string): void;
+    edgeCrashed(identity: string): void;
+    answered(send: Send, body: string): void;
+  };
+  edgeCrashRate: number;
+  handlerFaultRate: number;
+  /** Chance that the client's connection breaks before the answer is written out. */
+  disconnectRate: number;
+}
+
+class EdgeCrash extends Error {
+  override readonly name = "EdgeCrash";
+}
+
+export async function serve(world: EdgeWorld, send: Send): Promise<Answer> {
+  try {
+    return await attend(world, send);
+  } catch (error) {
+    if (error instanceof EdgeCrash) {
+      world.observer.edgeCrashed(identityOf(send.authorization));
+      return { status: "lost" };
+    }
+    // The edge sees its call to the object rejected and answers 500; the client may resend.
+    if (error instanceof Crash) return { status: 503 };
+    throw error;
+  }
+}
+
+async function attend(world: EdgeWorld, send: Send): Promise<Answer> {
+  const { host, clock } = world;
+  const decision = await host.call((ledger) =>
+    ledger.claim(
+      {
+        identity: identityOf(send.authorization),
+        payloadDigest: `digest ${send.authorization.nonce}`,
+        requestFingerprint: send.requestFingerprint,
+        proofs: { quoteHash: send.quoteHash, identifierHash: null, idempotencyKeyHash: null },
+        payer: send.authorization.payer,
+        refusal: clock.nowMs > send.authorization.validBeforeMs - 20_000 ? "valid_before" : null,
+        signatureProved: true,
+        resignGuard: true,
+        replayGraceMs: 0,
+      },
+      `pay_${String(clock.nowMs)}_${world.random.between(0, 1_000_000_000)}`,
+      clock.nowMs,
+    ),
+  );
+  mayDie(world);
+  return decision.decision === "grant"
+    ? await work(world, send, decision.claim.paymentId, decision.claim.fence)
+    : await answerKnown(world, send, decision);
+}
+
+async function answerKnown(
+  world: EdgeWorld,
+  send: Send,
+  decision: Exclude<ClaimDecision, { decision: "grant" }>,
+): Promise<Answer> {
+  switch (decision.decision) {
+    case "replay": {
+      const { paymentId } = decision.payment;
+      const body = await world.host.call((ledger) => ledger.responseOf(paymentId));
+      if (body === null) throw new Error(`${paymentId} lost its response`);
+      return await writeOut(world, send, paymentId, new TextDecoder().decode(body.body));
+    }
+    case "failed":
+    case "refused":
+      return { status: 402, final: true };
+    case "response_expired":
+      return { status: 410 };
+    case "unknown":
+      return { status: 503 };
+    default:
+      return { status: 409 };
+  }
+}
+
+async function work(
+  world: EdgeWorld,
+  send: Send,
+  paymentId: string,
+  fence: number,
+): Promise<Answer> {
+  const identity = identityOf(send.authorization);
+  const release = () => world.host.call((ledger) => ledger.release(identity, paymentId, fence));
+  for (const facilitator of world.facilitators) {
+    const verified = await facilitator.verify(send.authorization);
+    mayDie(world);
+    if (verified === "valid") break;
+    if (verified === "invalid") {
+      await release();
+      return { status: 402, final: false };
+    }
+    if (facilitator === world.facilitators.at(-1)) {
+      await release();
+      return { status: 503 };
+    }
+  }
+  world.observer.handlerStarted(identity);
+  await world.clock.sleep(world.random.between(1, 3_000));
+  mayDie(world);
+  if (world.random.chance(world.handlerFaultRate)) {
+    world.observer.handlerFailed(identity);
+    await release();
+    return { status: 502 };
+  }
+  const body = `answer ${identity} ${world.random.between(0, 1_000_000)}`;
+  return await stageAndSettle(world, send, { paymentId, fence, body });
+}
+
+async function stageAndSettle(
+  world: EdgeWorld,
+  send: Send,
+  held: { readonly paymentId: string; readonly fence: number; readonly body: string },
+): Promise<Answer> {
+  const { host, facilitators } = world;
+  const { paymentId, fence, body } = held;
+  const staged = await host.call((ledger) =>
+    ledger.stage(
+      {
+        grant: { paymentId, fence, leaseExpiresAtMs: 0 },
+        identity: identityOf(send.authorization),
+        authorization: send.authorization,
+        wire: wireOf(send.authorization),
+        route: { path: "/r", method: "GET", url: "/r" },
+        response: { status: 200, headers: [], body: new TextEncoder().encode(body) },
+        facilitatorId: facilitators[0].id,
+        boundFacilitatorId: null,
+        attemptLeaseMs: ATTEMPT_LEASE_MS,
+        feeAtomic: 1n,
+        retentionMs: 86_400_000,
+      },
+      host.context(),
+    ),
+  );
+  mayDie(world);
+  if (staged.result === "fenced") return { status: 409 };
+  let attempt = staged.attempt;
+  let facilitator = facilitators[0];
+  for (;;) {
+    const outcome = await facilitator.settle(send.authorization);
+    mayDie(world);
+    const payment = await host.call((ledger) =>
+      ledger.finishAttempt(
+        paymentId,
+        attempt,
+        outcome,
+        { facilitatorIds: facilitators.map(({ id }) => id), leaseMs: ATTEMPT_LEASE_MS },
+        host.context(),
+      ),
+    );
+    if (payment === null) throw new Error(`${paymentId} is gone`);
+    if (isSettled(payment)) return await writeOut(world, send, paymentId, body);
+    if (isFailed(payment)) return { status: 402, final: true };
+    const open = openAttempt(payment);
+    if (open === null || open.attempt === attempt) return { status: 503 };
+    attempt = open.attempt;
+    facilitator = facilitators.find(({ id }) => id === open.facilitatorId) ?? facilitators[0];
+  }
+}
+
+async function writeOut(
+  world: EdgeWorld,
+  send: Send,
+  paymentId: string,
+  body: string,
+): Promise<Answer> {
+  mayDie(world);
+  if (world.random.chance(world.disconnectRate)) return { status: "lost" };
+  world.observer.answered(send, body);
+  // The news that it was written out travels later, and may be lost with the edge.
+  if (!world.random.chance(world.edgeCrashRate)) {
+    world.clock.after(world.random.between(1, 1_000), () => {
+      void world.host
+        .call((ledger) => {
+          ledger.noteAnswered([paymentId]);
+          ledger.saveAnswered(world.host.context());
+        })
+        .catch((error: unknown) => {
+          if (!(error instanceof Crash)) throw error;
+        });
+    });
+  }
+  return { status: 200, body, paymentId };
+}
+
+function mayDie(world: EdgeWorld): void {
+  if (world.random.chance(world.edgeCrashRate)) throw new EdgeCrash();
+}

@@ -1,0 +1,302 @@
+/**
+ * One simulated world: a tenant's ledger, two facilitators, a chain, edges and clients, all failing at random, from
+ * one seed. It runs through a time of faults, heals, and is then asked what must hold (docs/simulation.md).
+ */
+import { postingFor } from "../../src/settlement/journal.ts";
+import { isFailed, isSettled } from "../../src/settlement/payment.ts";
+import type { Authorization } from "../../src/settlement/authorization.ts";
+import { ChainModel, identityOf } from "./chain-model.ts";
+import { Clock } from "./clock.ts";
+import { type EdgeWorld, type Send, serve } from "./edge-model.ts";
+import { FacilitatorModel } from "./facilitator-model.ts";
+import { LedgerHost } from "./ledger-host.ts";
+import { Random } from "./random.ts";
+
+const START_MS = 1_790_000_000_000;
+/** Faults happen in the first quarter of an hour; then everything heals and has half an hour to come to rest. */
+const FAULTS_UNTIL_MS = START_MS + 900_000;
+const END_MS = FAULTS_UNTIL_MS + 1_800_000;
+const PRICE = 10_000n;
+const VALIDITY_MS = 300_000;
+const SENDS_MAX = 40;
+
+export interface SimulationResult {
+  readonly seed: number;
+  readonly payments: number;
+  readonly settled: number;
+  readonly failed: number;
+  readonly superseded: number;
+  readonly crashes: number;
+  readonly answers: number;
+  readonly steps: number;
+  /** What did not hold; empty when all did. */
+  readonly violations: readonly string[];
+}
+
+/** A client's wish: one request, answered once, paid once, whatever it takes. */
+interface Purchase {
+  readonly name: string;
+  readonly payer: string;
+  readonly requestFingerprint: string;
+  readonly sends: Send[];
+  readonly bodies: Set<string>;
+  answered: boolean;
+}
+
+export async function simulate(seed: number, purchaseCount: number): Promise<SimulationResult> {
+  const simulation = new Simulation(seed, purchaseCount);
+  return await simulation.run();
+}
+
+class Simulation {
+  readonly #seed: number;
+  readonly #random: Random;
+  readonly #clock = new Clock(START_MS);
+  readonly #chain: ChainModel;
+  readonly #world: EdgeWorld;
+  readonly #host: LedgerHost;
+  readonly #purchases: Purchase[] = [];
+  readonly #violations = new Set<string>();
+  readonly #handlerRuns = new Map<string, number>();
+  readonly #handlerFailures = new Map<string, number>();
+  readonly #edgeCrashes = new Map<string, number>();
+  #nonces = 0;
+  #answers = 0;
+  #steps = 0;
+
+  constructor(seed: number, purchaseCount: number) {
+    this.#seed = seed;
+    this.#random = new Random(seed);
+    this.#chain = new ChainModel(this.#clock, this.#random);
+    const facilitators: EdgeWorld["facilitators"] = [
+      new FacilitatorModel("primary", this.#chain, this.#clock, this.#random),
+      new FacilitatorModel("fallback", this.#chain, this.#clock, this.#random),
+    ];
+    this.#host = new LedgerHost(this.#clock, this.#random, this.#chain, facilitators);
+    this.#world = {
+      clock: this.#clock,
+      random: this.#random,
+      host: this.#host,
+      facilitators,
+      observer: {
+        handlerStarted: (identity) => count(this.#handlerRuns, identity),
+        handlerFailed: (identity) => count(this.#handlerFailures, identity),
+        edgeCrashed: (identity) => count(this.#edgeCrashes, identity),
+        answered: (send, body) => this.#released(send, body),
+      },
+      edgeCrashRate: 0,
+      handlerFaultRate: 0,
+      disconnectRate: 0,
+    };
+    this.#setFaults();
+    for (let index = 0; index < purchaseCount; index += 1) this.#startPurchase(index);
+    this.#clock.at(FAULTS_UNTIL_MS, () => this.#heal());
+  }
+
+  async run(): Promise<SimulationResult> {
+    await this.#clock.runUntil(END_MS, () => {
+      this.#steps += 1;
+      this.#checkBooks();
+    });
+    this.#checkEnd();
+    const payments = [...this.#host.store.rows.values()];
+    return {
+      seed: this.#seed,
+      payments: this.#purchases.reduce((sum, { sends }) => sum + sends.length, 0),
+      settled: payments.filter((payment) => isSettled(payment)).length,
+      failed: payments.filter((payment) => isFailed(payment)).length,
+      superseded: this.#purchases
+        .flatMap(({ sends }) => sends)
+        .filter(
+          ({ authorization }) =>
+            this.#host.store.payments.superseded(identityOf(authorization)) !== null,
+        ).length,
+      crashes: this.#host.crashes,
+      answers: this.#answers,
+      steps: this.#steps,
+      violations: [...this.#violations],
+    };
+  }
+
+  /** Each world has its own weather, so that all mixtures of faults occur. */
+  #setFaults(): void {
+    const random = this.#random;
+    const rate = (most: number) => (random.chance(0.4) ? 0 : random.next() * most);
+    for (const facilitator of this.#world.facilitators) facilitator.faultRate = rate(0.8);
+    this.#chain.rpcFaultRate = rate(0.5);
+    this.#chain.reorgRate = rate(0.1);
+    this.#host.crashRate = rate(0.05);
+    this.#world.edgeCrashRate = rate(0.1);
+    this.#world.handlerFaultRate = rate(0.1);
+    this.#world.disconnectRate = rate(0.3);
+  }
+
+  #heal(): void {
+    for (const facilitator of this.#world.facilitators) facilitator.faultRate = 0;
+    this.#chain.rpcFaultRate = 0;
+    this.#chain.reorgRate = 0;
+    this.#host.crashRate = 0;
+    this.#world.edgeCrashRate = 0;
+    this.#world.handlerFaultRate = 0;
+    this.#world.disconnectRate = 0;
+  }
+
+  #startPurchase(index: number): void {
+    const purchase: Purchase = {
+      name: `purchase ${index}`,
+      payer: `payer${index % 7}`,
+      requestFingerprint: `request${index}`,
+      sends: [],
+      bodies: new Set(),
+      answered: false,
+    };
+    this.#purchases.push(purchase);
+    this.#clock.at(START_MS + this.#random.between(0, 600_000), () => void this.#buy(purchase));
+  }
+
+  /** A client that resends, or carelessly signs again, until it has its answer. */
+  async #buy(purchase: Purchase): Promise<void> {
+    const random = this.#random;
+    let send = this.#sign(purchase);
+    for (let count = 0; count < SENDS_MAX && !purchase.answered; count += 1) {
+      const copies = random.chance(0.2) ? random.between(2, 4) : 1;
+      const current = send;
+      const answers = await Promise.all(
+        Array.from({ length: copies }, async () => {
+          await this.#clock.sleep(random.between(0, 50));
+          return await serve(this.#world, current);
+        }),
+      );
+      if (answers.some(({ status }) => status === 200)) purchase.answered = true;
+      this.#mayCancel(send);
+      const refused = answers.some((answer) => answer.status === 402);
+      if (refused || random.chance(0.3)) send = this.#sign(purchase);
+      await this.#clock.sleep(random.between(500, 20_000));
+    }
+  }
+
+  #sign(purchase: Purchase): Send {
+    this.#nonces += 1;
+    const authorization: Authorization = {
+      network: "eip155:84532",
+      asset: "0xusdc",
+      payer: purchase.payer,
+      payee: "0xdeposit",
+      amountAtomic: PRICE,
+      nonce: `0x${this.#nonces}`,
+      validAfterMs: 0,
+      validBeforeMs: this.#clock.nowMs + VALIDITY_MS,
+    };
+    const send: Send = {
+      authorization,
+      requestFingerprint: purchase.requestFingerprint,
+      quoteHash: `quote ${this.#nonces}`,
+    };
+    purchase.sends.push(send);
+    return send;
+  }
+
+  #mayCancel({ authorization }: Send): void {
+    if (!this.#random.chance(0.02)) return;
+    this.#chain.broadcast("cancel", identityOf(authorization), authorization);
+  }
+
+  /** Called the moment a body reaches a client. */
+  #released({ authorization, requestFingerprint }: Send, body: string): void {
+    this.#answers += 1;
+    const purchase = this.#purchases.find((each) => each.requestFingerprint === requestFingerprint);
+    purchase?.bodies.add(body);
+    const { payments } = this.#host.store;
+    const own = payments.byIdentity(identityOf(authorization));
+    const superseded = payments.superseded(identityOf(authorization));
+    const paid = own ?? (superseded === null ? null : payments.byId(superseded.supersededBy));
+    if (paid === null || !isSettled(paid)) {
+      this.#violations.add(`1: an answer left before its settlement was recorded: ${body}`);
+    }
+  }
+
+  /** Invariants of the books, after every step. */
+  #checkBooks(): void {
+    const { journal, rows } = this.#host.store;
+    const balance = (account: Parameters<typeof journal.balance>[1]) =>
+      journal.balance("0xusdc", account);
+    const total = balance("deposit") + balance("payable") + balance("fees") + balance("in_flight");
+    if (total !== 0n) this.#violations.add("6: the journal does not sum to zero");
+    let settled = 0n;
+    for (const payment of rows.values()) {
+      if (isSettled(payment)) settled += payment.authorization.amountAtomic;
+    }
+    if (balance("deposit") !== settled) {
+      this.#violations.add("2: the deposit account is not the sum of settled payments");
+    }
+  }
+
+  #checkEnd(): void {
+    const { store } = this.#host;
+    const transfers = this.#chain.transfers();
+    const byIdentity = new Map([...store.rows.values()].map((row) => [row.identity, row]));
+    for (const payment of byIdentity.values()) {
+      const landed = transfers.has(payment.identity);
+      const at = `${payment.paymentId} (${payment.state})`;
+      if (payment.state !== "confirmed" && !isFailed(payment)) {
+        this.#violations.add(`9: ${at} did not come to an end`);
+      }
+      if (isFailed(payment) && landed) this.#violations.add(`7: ${at} failed but landed`);
+      if (isSettled(payment) && !landed) this.#violations.add(`2: ${at} has no transfer`);
+      if (landed && store.responses.get(payment.paymentId) === null) {
+        this.#violations.add(`4: ${at} was paid and has no stored response`);
+      }
+      const sum = store.entries
+        .filter((entry) => entry.paymentId === payment.paymentId && entry.account === "deposit")
+        .reduce((total, { amountAtomic }) => total + amountAtomic, 0n);
+      if (sum !== (landed ? postingFor("payment_settled", payment).entries[0]?.amountAtomic : 0n)) {
+        this.#violations.add(`2: ${at} is posted ${sum} and landed is ${landed}`);
+      }
+    }
+    for (const identity of transfers) {
+      if (!byIdentity.has(identity)) this.#violations.add(`6: ${identity} landed unrecorded`);
+    }
+    this.#checkClients(transfers);
+    this.#checkHandlers();
+  }
+
+  #checkClients(transfers: ReadonlySet<string>): void {
+    for (const purchase of this.#purchases) {
+      const charged = purchase.sends.filter(({ authorization }) =>
+        transfers.has(identityOf(authorization)),
+      ).length;
+      if (charged > 1) this.#violations.add(`5: ${purchase.name} was charged ${charged} times`);
+      if (purchase.bodies.size > 1) {
+        this.#violations.add(`3: ${purchase.name} got ${purchase.bodies.size} different answers`);
+      }
+      if (purchase.answered && charged === 0 && !this.#wasLiedAbout(purchase)) {
+        this.#violations.add(`1: ${purchase.name} was answered and never charged`);
+      }
+    }
+  }
+
+  /** A facilitator's success that the chain does not bear out is alerted; the answer is gone by then. */
+  #wasLiedAbout({ requestFingerprint }: Purchase): boolean {
+    const { alertRows, rows } = this.#host.store;
+    return alertRows.some(
+      ({ kind, paymentId }) =>
+        kind === "settlement_missing" &&
+        rows.get(paymentId)?.requestFingerprint === requestFingerprint,
+    );
+  }
+
+  /** Once per payment, unless it declined, or an edge or the object died under it. */
+  #checkHandlers(): void {
+    for (const [identity, runs] of this.#handlerRuns) {
+      const deaths = (this.#edgeCrashes.get(identity) ?? 0) + this.#host.crashes;
+      const failures = this.#handlerFailures.get(identity) ?? 0;
+      if (runs > 1 + failures + deaths) {
+        this.#violations.add(`3: the handler of ${identity} ran ${runs} times`);
+      }
+    }
+  }
+}
+
+function count(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
