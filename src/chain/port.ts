@@ -5,7 +5,7 @@ import type { AuthorizationEvidence, ConfirmationEvidence } from "../settlement/
 export interface ChainReader {
   /**
    * Looks for what became of an authorization in blocks from `notBeforeMs` (the claim) on.
-   * The log range asked of the node is bounded; see `chain/evidence.ts`.
+   * The log range asked of the node is bounded; see `chain/authorization-search.ts`.
    */
   findAuthorization(
     authorization: Authorization,

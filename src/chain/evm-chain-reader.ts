@@ -1,0 +1,67 @@
+import type { NetworkConfig } from "../config.ts";
+import type { Authorization } from "../settlement/authorization.ts";
+import { evmChainId } from "./eip3009.ts";
+import { type EvidenceQuery, confirmTransfer, findAuthorization } from "./evidence.ts";
+import { type EvmNode, JsonRpcNode } from "./evm-node.ts";
+import type { ChainReader } from "./port.ts";
+import { ChainUnavailableError, rpcFailureReason } from "./rpc-failure.ts";
+
+/** One question is a handful of calls, or a few dozen after a long outage; a slow node must not hold up the engine. */
+const QUESTION_TIMEOUT_MS = 15_000;
+
+/**
+ * Reads an EVM chain through one JSON-RPC node. Every failure comes back as `unavailable` (or null), with a reason
+ * that does not contain the node's URL.
+ * @param now the clock, milliseconds since the epoch
+ */
+export function evmChainReader(
+  network: NetworkConfig,
+  rpcUrl: string,
+  now: () => number = Date.now,
+): ChainReader {
+  const chainId = evmChainId(network.caip2);
+  let chainIdChecked = false;
+
+  /**
+   * Refuses a node of another chain. There every nonce is unused and every authorization of the past looks expired,
+   * so that a wrong URL in the configuration would fail payments that were made.
+   */
+  async function connect(): Promise<EvmNode> {
+    const node = new JsonRpcNode(rpcUrl, AbortSignal.timeout(QUESTION_TIMEOUT_MS));
+    if (!chainIdChecked && (await node.chainId()) !== chainId) {
+      throw new ChainUnavailableError("the node is of another chain");
+    }
+    chainIdChecked = true;
+    return node;
+  }
+
+  function query(authorization: Authorization, notBeforeMs: number): EvidenceQuery {
+    return { authorization, notBeforeMs, confirmations: network.confirmations };
+  }
+
+  return {
+    async findAuthorization(authorization, notBeforeMs) {
+      try {
+        return await findAuthorization(await connect(), query(authorization, notBeforeMs));
+      } catch (error) {
+        return { found: "unavailable", reason: rpcFailureReason(error) };
+      }
+    },
+    async confirmTransfer(authorization, transaction, notBeforeMs) {
+      try {
+        const asked = query(authorization, notBeforeMs);
+        return await confirmTransfer(await connect(), asked, transaction, now());
+      } catch (error) {
+        return { found: "unavailable", reason: rpcFailureReason(error) };
+      }
+    },
+    async balanceOf(asset, account) {
+      try {
+        const node = await connect();
+        return await node.balanceOf(asset, account);
+      } catch {
+        return null;
+      }
+    },
+  };
+}
