@@ -1,0 +1,44 @@
+import type { NetworkConfig } from "../config.ts";
+import type { Route } from "../contracts/snapshot.ts";
+import type { DeploymentResponse } from "../contracts/tenant-api.ts";
+import type { TenantRecord } from "../tenant/directory/tenants.ts";
+import { feeAtomic } from "../tenant/plans.ts";
+import { atomicToPrice } from "../tenant/price.ts";
+
+/** What a tenant is told about a deployment: where each route is sold, for how much, and what is left of it. */
+export function deploymentView(
+  deployment: {
+    readonly deploymentId: string;
+    readonly version: number;
+    readonly routes: readonly Route[];
+  },
+  seller: {
+    readonly tenant: TenantRecord;
+    readonly asset: NetworkConfig["asset"];
+    /** Of the request: the API is sold on the host the tenant talks to. */
+    readonly origin: string;
+  },
+): DeploymentResponse {
+  const { tenant, asset, origin } = seller;
+  return {
+    deploymentId: deployment.deploymentId,
+    version: deployment.version,
+    routes: deployment.routes.map((route) => {
+      const priceAtomic = BigInt(route.priceAtomic);
+      const fee = feeAtomic(tenant.plan, priceAtomic);
+      return {
+        url: `${origin}/t/${tenant.tenantId}${toUriTemplate(route.path)}`,
+        methods: route.methods,
+        price: atomicToPrice(priceAtomic, asset.decimals),
+        priceAtomic: route.priceAtomic,
+        feeAtomic: fee.toString(),
+        netAtomic: (priceAtomic - fee).toString(),
+      };
+    }),
+  };
+}
+
+/** `/cities/:key` as `/cities/{key}` (RFC 6570). */
+function toUriTemplate(path: string): string {
+  return path.replaceAll(/:([a-z]+)/g, "{$1}");
+}

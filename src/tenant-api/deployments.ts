@@ -1,0 +1,111 @@
+/** `/v1/deployments`: what is sold, at which price; immutable, numbered, and one of them active. */
+import { type Context, Hono } from "hono";
+import { z } from "zod";
+import { manifestSchema } from "../contracts/manifest.ts";
+import type { DeploymentList } from "../contracts/tenant-api.ts";
+import { problem } from "../payment/problem.ts";
+import { planDeployment } from "../tenant/deployment-plan.ts";
+import { listLatestDatasets } from "../tenant/directory/datasets.ts";
+import {
+  activateDeployment,
+  insertDeployment,
+  listDeployments,
+  readDeployment,
+} from "../tenant/directory/deployments.ts";
+import { publishTenant } from "../tenant/publish-tenant.ts";
+import { deploymentView } from "./deployment-view.ts";
+import { networkOf } from "./network.ts";
+import { limitBody, parseJsonBody, parseQuery, refuse } from "./request.ts";
+import { requireTenant, type TenantEnv } from "./require-tenant.ts";
+
+/** 200 routes of the longest path and description are 150 KB; the rest is room for declarations. */
+const MANIFEST_BYTES_MAX = 512 * 1024;
+
+/** D1 takes values up to 2 MB, and every edge parses this text: columns are repeated in each route. */
+const ROUTES_CHARACTERS_MAX = 1024 * 1024;
+
+/** Deployments are listed with their routes, of which each may have a megabyte. */
+const listQuerySchema = z.strictObject({
+  /** Version of the last deployment of the page before. */
+  cursor: z
+    .string()
+    .regex(/^[1-9][0-9]{0,8}$/, "must be the nextCursor of a page")
+    .transform(Number)
+    .optional(),
+  limit: z.coerce.number().int().min(1).max(20).default(20),
+});
+
+export const deployments = new Hono<TenantEnv>();
+deployments.use(requireTenant);
+
+deployments.post("/", limitBody(MANIFEST_BYTES_MAX), async (context) => {
+  const parsed = parseJsonBody(await context.req.text(), manifestSchema);
+  if (!parsed.ok) return parsed.response;
+  const manifest = parsed.value;
+  const { tenant } = context.var;
+  if (manifest.tenant !== tenant.tenantId) {
+    return problem("forbidden", { detail: "tenant must be the one this API key belongs to." });
+  }
+  const { asset } = networkOf(context.env, tenant);
+  const uploaded = await listLatestDatasets(context.env.DB, tenant.serial);
+  const plan = planDeployment(manifest, uploaded, asset.decimals);
+  if (plan.result === "refused") {
+    return refuse(plan.faults[0].code, plan.faults);
+  }
+  if (JSON.stringify(plan.routes).length > ROUTES_CHARACTERS_MAX) {
+    return refuse("invalid_request", [
+      { field: "routes", message: "are too many for datasets with so many columns: deploy fewer" },
+    ]);
+  }
+  const deployment = {
+    deploymentId: `dep_${crypto.randomUUID().replaceAll("-", "")}`,
+    manifest,
+    routes: plan.routes,
+    createdAtMs: Date.now(),
+  };
+  const version = await insertDeployment(context.env.DB, tenant, deployment);
+  await publishTenant(context.env, tenant.tenantId, Date.now());
+  return context.json(deploymentView({ ...deployment, version }, sellerOf(context)), 201);
+});
+
+deployments.post("/:deploymentId/rollback", async (context) => {
+  const { tenant } = context.var;
+  const deployment = await readDeployment(
+    context.env.DB,
+    tenant.serial,
+    context.req.param("deploymentId"),
+  );
+  if (deployment === null) return problem("not_found");
+  await activateDeployment(context.env.DB, tenant, deployment, Date.now());
+  await publishTenant(context.env, tenant.tenantId, Date.now());
+  return context.json(deploymentView(deployment, sellerOf(context)));
+});
+
+deployments.get("/", async (context) => {
+  const query = parseQuery(context.req.raw, listQuerySchema);
+  if (!query.ok) return query.response;
+  const { cursor, limit } = query.value;
+  const { tenant } = context.var;
+  const page = await listDeployments(context.env.DB, tenant.serial, {
+    beforeVersion: cursor ?? null,
+    limit,
+  });
+  const answer: DeploymentList = {
+    deployments: page.map((deployment) => ({
+      ...deploymentView(deployment, sellerOf(context)),
+      active: deployment.version === tenant.activeVersion,
+      createdAtMs: deployment.createdAtMs,
+    })),
+    nextCursor: page.length < limit ? null : `${page.at(-1)?.version ?? 1}`,
+  };
+  return context.json(answer);
+});
+
+function sellerOf(context: Context<TenantEnv>) {
+  const { tenant } = context.var;
+  return {
+    tenant,
+    asset: networkOf(context.env, tenant).asset,
+    origin: new URL(context.req.url).origin,
+  };
+}

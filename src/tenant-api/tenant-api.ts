@@ -1,0 +1,33 @@
+/** `/v1`: the control plane for tenants, and for the operator who makes them. Mounted by the dispatcher. */
+import { Hono } from "hono";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import { problem } from "../payment/problem.ts";
+import { balance } from "./balance.ts";
+import { datasets } from "./datasets.ts";
+import { deployments } from "./deployments.ts";
+import { noStore } from "./no-store.ts";
+import { payouts } from "./payouts.ts";
+import { receipts } from "./receipts.ts";
+import { tenants } from "./tenants.ts";
+
+export const tenantApi = new Hono<{ Bindings: Env }>();
+
+tenantApi.use(
+  methodNotAllowed({
+    app: tenantApi,
+    onMethodNotAllowed: (_context, methods) =>
+      problem("method_not_allowed", { headers: { Allow: methods.join(", ") } }),
+  }),
+);
+
+tenantApi.use(noStore);
+
+tenantApi
+  .route("/tenants", tenants)
+  .route("/datasets", datasets)
+  .route("/deployments", deployments)
+  .route("/receipts", receipts)
+  .route("/balance", balance)
+  .route("/payouts", payouts);
+
+tenantApi.all("*", () => problem("not_found"));

@@ -1,0 +1,171 @@
+/** What tenants put on sale: immutable, numbered deployments, of which one is active. */
+import { z } from "zod";
+import type { Manifest } from "../../contracts/manifest.ts";
+import { type Route, routeSchema, type TenantSnapshot } from "../../contracts/snapshot.ts";
+import type { TenantId } from "../tenant-id.ts";
+import { auditStatement } from "./audit.ts";
+import { jsonTextSchema } from "./json-text.ts";
+import { TENANT_COLUMNS, type TenantRecord, tenantRowSchema } from "./tenants.ts";
+
+const routesTextSchema = jsonTextSchema(z.array(routeSchema));
+const versionSchema = z.number().int().positive();
+
+const deploymentRowSchema = z
+  .object({
+    version: versionSchema,
+    deployment_id: z.string(),
+    routes: routesTextSchema,
+    created_at_ms: z.number().int(),
+  })
+  .transform((row) => ({
+    version: row.version,
+    deploymentId: row.deployment_id,
+    routes: row.routes,
+    createdAtMs: row.created_at_ms,
+  }));
+export type DeploymentRecord = Readonly<z.infer<typeof deploymentRowSchema>>;
+
+const DEPLOYMENT_COLUMNS = "version, deployment_id, routes, created_at_ms";
+
+export interface NewDeployment {
+  readonly deploymentId: string;
+  readonly manifest: Manifest;
+  readonly routes: readonly Route[];
+  readonly createdAtMs: number;
+}
+
+/**
+ * Writes a deployment under the tenant's next version and makes it the active one, all or nothing: of two at a time
+ * each gets a version of its own, and the later one stays active.
+ *
+ * @returns its version
+ */
+export async function insertDeployment(
+  db: D1Database,
+  tenant: TenantRecord,
+  deployment: NewDeployment,
+): Promise<number> {
+  const [inserted] = await db.batch([
+    db
+      .prepare(
+        `INSERT INTO deployments (tenant_serial, version, deployment_id, manifest, routes, created_at_ms)
+         SELECT ?1, COALESCE(MAX(version), 0) + 1, ?2, ?3, ?4, ?5
+         FROM deployments WHERE tenant_serial = ?1
+         RETURNING version`,
+      )
+      .bind(
+        tenant.serial,
+        deployment.deploymentId,
+        JSON.stringify(deployment.manifest),
+        JSON.stringify(deployment.routes),
+        deployment.createdAtMs,
+      ),
+    activateStatement(db, tenant.serial, deployment.deploymentId),
+    auditStatement(db, {
+      atMs: deployment.createdAtMs,
+      actor: "tenant",
+      tenantId: tenant.tenantId,
+      action: "deployment.create",
+      subject: deployment.deploymentId,
+      detail: { routes: deployment.routes.length },
+    }),
+  ]);
+  return z.object({ version: versionSchema }).parse(inserted?.results[0]).version;
+}
+
+/** Makes an earlier deployment of the tenant the active one again, with the versions of datasets it had. */
+export async function activateDeployment(
+  db: D1Database,
+  tenant: TenantRecord,
+  deployment: DeploymentRecord,
+  nowMs: number,
+): Promise<void> {
+  await db.batch([
+    activateStatement(db, tenant.serial, deployment.deploymentId),
+    auditStatement(db, {
+      atMs: nowMs,
+      actor: "tenant",
+      tenantId: tenant.tenantId,
+      action: "deployment.rollback",
+      subject: deployment.deploymentId,
+      detail: { version: deployment.version },
+    }),
+  ]);
+}
+
+/** One deployment of this tenant; null for an id that is not one of its own. */
+export async function readDeployment(
+  db: D1Database,
+  tenantSerial: number,
+  deploymentId: string,
+): Promise<DeploymentRecord | null> {
+  const row = await db
+    .prepare(
+      `SELECT ${DEPLOYMENT_COLUMNS} FROM deployments WHERE tenant_serial = ? AND deployment_id = ?`,
+    )
+    .bind(tenantSerial, deploymentId)
+    .first();
+  return row === null ? null : deploymentRowSchema.parse(row);
+}
+
+/** Newest first, at most `limit`, older than `beforeVersion` if that is given. */
+export async function listDeployments(
+  db: D1Database,
+  tenantSerial: number,
+  page: { readonly beforeVersion: number | null; readonly limit: number },
+): Promise<DeploymentRecord[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT ${DEPLOYMENT_COLUMNS} FROM deployments
+       WHERE tenant_serial = ?1 AND (?2 IS NULL OR version < ?2) ORDER BY version DESC LIMIT ?3`,
+    )
+    .bind(tenantSerial, page.beforeVersion, page.limit)
+    .all();
+  return results.map((row) => deploymentRowSchema.parse(row));
+}
+
+/** What the edge should know about a tenant now; null when there is no such tenant to sell anything. */
+export async function readActiveSnapshot(
+  db: D1Database,
+  tenantId: TenantId,
+): Promise<TenantSnapshot | null> {
+  const row = await db
+    .prepare(
+      `SELECT ${TENANT_COLUMNS}, deployments.deployment_id, deployments.routes
+       FROM tenants LEFT JOIN deployments
+         ON deployments.tenant_serial = tenants.serial AND deployments.version = tenants.active_version
+       WHERE tenants.tenant_id = ? AND tenants.status = 'active'`,
+    )
+    .bind(tenantId)
+    .first();
+  if (row === null) return null;
+  const tenant = tenantRowSchema.parse(row);
+  const active = z
+    .object({ deployment_id: z.string().nullable(), routes: routesTextSchema.nullable() })
+    .parse(row);
+  return {
+    tenantId: tenant.tenantId,
+    serial: tenant.serial,
+    plan: tenant.plan,
+    payTo: tenant.payTo,
+    network: tenant.network,
+    version: tenant.activeVersion ?? 0,
+    deploymentId: active.deployment_id,
+    routes: active.routes ?? [],
+  };
+}
+
+/** The join on the tenant's serial makes another tenant's deployment no version at all. */
+function activateStatement(
+  db: D1Database,
+  tenantSerial: number,
+  deploymentId: string,
+): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE tenants SET active_version =
+         (SELECT version FROM deployments WHERE tenant_serial = ?1 AND deployment_id = ?2)
+       WHERE serial = ?1`,
+    )
+    .bind(tenantSerial, deploymentId);
+}

@@ -1,0 +1,77 @@
+/**
+ * What each plan costs and allows: the one source for the ledger, the control plane and `/pricing`. Pure data and
+ * arithmetic; amounts are atomic units of a stablecoin with six decimals (1,000 = $0.001), as USDC has everywhere
+ * the platform sells.
+ */
+import type { PlanId } from "../contracts/snapshot.ts";
+
+/** What the platform keeps of a settled call, from a date on. */
+export interface FeeTerms {
+  /** First day these terms hold (UTC), ISO 8601. */
+  readonly effectiveFrom: string;
+  /** Share of the price in hundredths of a percent. */
+  readonly basisPoints: number;
+  /** The least a call costs the tenant, unless half of the price is less. Atomic units. */
+  readonly floorAtomic: bigint;
+}
+
+export interface Plan {
+  readonly id: PlanId;
+  /** Newest first: the first terms are in force, the others are history. A change is a new entry at the front. */
+  readonly fees: readonly [FeeTerms, ...FeeTerms[]];
+  /** Largest answer a handler may give, bytes; larger ones are not charged. */
+  readonly responseBytesMax: number;
+  /** How long the answer to a settled payment can be fetched again, milliseconds. */
+  readonly retentionMs: number;
+  /** How long a handler may take, milliseconds, wall clock. */
+  readonly handlerDeadlineMs: number;
+}
+
+const MIB = 1024 * 1024;
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** What a hosted facilitator charges for one settlement since 2026: $0.001. */
+const FACILITATOR_COST_ATOMIC = 1_000n;
+
+export const PLANS: Readonly<Record<PlanId, Plan>> = {
+  free: {
+    id: "free",
+    fees: [{ effectiveFrom: "2026-11-01", basisPoints: 500, floorAtomic: FACILITATOR_COST_ATOMIC }],
+    responseBytesMax: 10 * MIB,
+    retentionMs: 1 * DAY_MS,
+    handlerDeadlineMs: 10_000,
+  },
+  pro: {
+    id: "pro",
+    fees: [{ effectiveFrom: "2026-11-01", basisPoints: 250, floorAtomic: FACILITATOR_COST_ATOMIC }],
+    responseBytesMax: 10 * MIB,
+    retentionMs: 7 * DAY_MS,
+    handlerDeadlineMs: 30_000,
+  },
+  scale: {
+    id: "scale",
+    fees: [{ effectiveFrom: "2026-11-01", basisPoints: 100, floorAtomic: FACILITATOR_COST_ATOMIC }],
+    responseBytesMax: 10 * MIB,
+    retentionMs: 30 * DAY_MS,
+    handlerDeadlineMs: 30_000,
+  },
+};
+
+const BASIS_POINTS_WHOLE = 10_000n;
+
+/**
+ * What the platform keeps of one settled call: the plan's share, rounded down in the tenant's favour, or the floor
+ * if that is more. The floor takes at most half of the price: below $0.002 the platform shares the facilitator's
+ * cost, so that a call always earns its tenant something.
+ *
+ * @param amountAtomic price of the call, atomic units, not negative
+ * @returns atomic units, between 0 and half of the amount
+ */
+export function feeAtomic(planId: PlanId, amountAtomic: bigint): bigint {
+  if (amountAtomic < 0n) throw new RangeError(`a price is never negative: ${amountAtomic}`);
+  const [terms] = PLANS[planId].fees;
+  const share = (amountAtomic * BigInt(terms.basisPoints)) / BASIS_POINTS_WHOLE;
+  const half = amountAtomic / 2n;
+  const floor = terms.floorAtomic < half ? terms.floorAtomic : half;
+  return share > floor ? share : floor;
+}

@@ -1,0 +1,169 @@
+import { expect, test } from "vitest";
+import { manifestSchema } from "../../src/contracts/manifest.ts";
+import { planDeployment, type UploadedDataset } from "../../src/tenant/deployment-plan.ts";
+
+const CITIES: UploadedDataset = {
+  name: "cities",
+  store: "acme/cities/v1",
+  columns: [
+    { name: "id", type: "integer", nullable: false },
+    { name: "country", type: "string", nullable: false },
+    { name: "zip", type: "string", nullable: true },
+  ],
+  key: "id",
+  indexes: ["country"],
+};
+const KEYLESS: UploadedDataset = {
+  ...CITIES,
+  name: "keyless",
+  store: "acme/keyless/v1",
+  key: null,
+};
+const ROUTE = { path: "/cities", dataset: "cities", price: "$0.001" };
+
+function plan(manifest: { datasets?: unknown; routes?: unknown }, decimals = 6) {
+  const parsed = manifestSchema.parse({ tenant: "acme", routes: [ROUTE], ...manifest });
+  return planDeployment(parsed, [CITIES, KEYLESS], decimals);
+}
+
+function routesOf(manifest: { datasets?: unknown; routes?: unknown }) {
+  const planned = plan(manifest);
+  return planned.result === "planned" ? planned.routes : [];
+}
+
+function faultsOf(manifest: { datasets?: unknown; routes?: unknown }, decimals = 6) {
+  const refused = plan(manifest, decimals);
+  if (refused.result === "planned") return [];
+  return refused.faults.map(({ code, field }) => `${code} ${field}`);
+}
+
+test("a list of a dataset with a key also sells its rows, at the same price", () => {
+  expect(
+    routesOf({}).map((route) => [route.path, route.handler.mode, route.priceAtomic, route.methods]),
+  ).toEqual([
+    ["/cities", "list", "1000", ["GET"]],
+    ["/cities/:key", "item", "1000", ["GET"]],
+  ]);
+});
+
+test("a list without a key and a download sell one route each", () => {
+  const routes = routesOf({
+    routes: [
+      { ...ROUTE, path: "/keyless", dataset: "keyless" },
+      { ...ROUTE, path: "/cities/export", mode: "download", price: "$0.05" },
+    ],
+  });
+  expect(routes.map((route) => [route.path, route.handler.mode])).toEqual([
+    ["/keyless", "list"],
+    ["/cities/export", "download"],
+  ]);
+});
+
+test("a route is bound to the version of the dataset that is the newest now", () => {
+  const [route] = routesOf({});
+  expect(route?.handler).toEqual({
+    kind: "dataset",
+    dataset: "cities",
+    store: "acme/cities/v1",
+    mode: "list",
+    key: "id",
+    columns: CITIES.columns,
+  });
+});
+
+const declared = (declaration: object) => ({
+  datasets: { cities: { file: "cities.csv", ...declaration } },
+});
+
+test.each([
+  [
+    "a dataset nobody uploaded",
+    { routes: [{ ...ROUTE, dataset: "towns" }] },
+    ["dataset_not_uploaded routes[0].dataset"],
+  ],
+  [
+    "a declared dataset nobody uploaded",
+    { datasets: { towns: { file: "t.csv" } } },
+    ["dataset_not_uploaded datasets.towns"],
+  ],
+  ["a key that is no column", declared({ key: "name" }), ["invalid_request datasets.cities.key"]],
+  [
+    "another key than the upload's",
+    declared({ key: "zip" }),
+    ["invalid_request datasets.cities.key"],
+  ],
+  [
+    "an index that is no column",
+    declared({ indexes: ["country", "name"] }),
+    ["invalid_request datasets.cities.indexes[1]"],
+  ],
+  [
+    "an index the upload lacks",
+    declared({ indexes: ["zip"] }),
+    ["invalid_request datasets.cities.indexes[0]"],
+  ],
+  [
+    "another type than the upload's",
+    declared({ types: { zip: "integer" } }),
+    ["invalid_request datasets.cities.types.zip"],
+  ],
+  [
+    "the same path twice",
+    { routes: [ROUTE, { ...ROUTE, price: "$1" }] },
+    ["invalid_request routes[1].path"],
+  ],
+  [
+    "a path whose methods are sold apart",
+    {
+      routes: [
+        { ...ROUTE, methods: ["GET"] },
+        { ...ROUTE, methods: ["HEAD"] },
+      ],
+    },
+    ["invalid_request routes[1].path"],
+  ],
+  [
+    "a path of the platform",
+    { routes: [{ ...ROUTE, path: "/openapi.json" }] },
+    ["invalid_request routes[0].path"],
+  ],
+  [
+    "writing to a dataset",
+    { routes: [{ ...ROUTE, methods: ["POST"] }] },
+    ["invalid_request routes[0].methods"],
+  ],
+  [
+    "a price of nothing",
+    { routes: [{ ...ROUTE, price: "$0" }] },
+    ["price_too_small routes[0].price"],
+  ],
+  [
+    "all faults at once",
+    {
+      routes: [
+        { ...ROUTE, price: "$0.00" },
+        { ...ROUTE, dataset: "towns" },
+      ],
+    },
+    [
+      "price_too_small routes[0].price",
+      "dataset_not_uploaded routes[1].dataset",
+      "invalid_request routes[1].path",
+    ],
+  ],
+])("refuses %s", (_what, manifest, faults) => {
+  expect(faultsOf(manifest)).toEqual(faults);
+});
+
+test("agrees with the declaration the upload was made from", () => {
+  const manifest = declared({
+    key: "id",
+    indexes: ["country", "id"],
+    types: { zip: "string", "Zip Code": "string" },
+  });
+  expect(faultsOf(manifest)).toEqual([]);
+});
+
+test("refuses a price that truncates to nothing in an asset of few decimals", () => {
+  expect(faultsOf({}, 2)).toEqual(["price_too_small routes[0].price"]);
+});

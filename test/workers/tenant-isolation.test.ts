@@ -1,0 +1,141 @@
+/** Invariant 8: no request, key, dataset, receipt or deployment ever crosses tenants. */
+import { env } from "cloudflare:workers";
+import { beforeAll, describe, expect, test } from "vitest";
+import {
+  balanceSchema,
+  deploymentListSchema,
+  receiptListSchema,
+} from "../../src/contracts/tenant-api.ts";
+import { tenantSnapshotSchema } from "../../src/contracts/snapshot.ts";
+import { makeApiKey } from "../../src/tenant/api-key.ts";
+import {
+  type Call,
+  call,
+  CITIES_CSV,
+  createTenant,
+  deploy,
+  manifestOf,
+  problemOf,
+  type TestTenant,
+  uploadCities,
+} from "../support/control-plane.ts";
+import { confirmSales, sellCall } from "../support/settled-payments.ts";
+
+const NEW_KEY = { "Idempotency-Key": "0123456789abcdef" };
+
+/** Every endpoint a tenant's key opens, with a request that would be good. */
+const ENDPOINTS: readonly (readonly [target: string, request: Call])[] = [
+  ["PUT /v1/datasets/cities", { headers: { "Content-Type": "text/csv" }, body: CITIES_CSV }],
+  ["POST /v1/deployments", { body: manifestOf({ tenantId: "acme" as TestTenant["tenantId"] }) }],
+  ["GET /v1/deployments", {}],
+  ["POST /v1/deployments/dep_1/rollback", {}],
+  ["GET /v1/receipts", {}],
+  ["GET /v1/receipts/pay_acme_1", {}],
+  ["GET /v1/balance", {}],
+  ["POST /v1/payouts", { headers: NEW_KEY, body: {} }],
+  ["GET /v1/payouts/out_acme_1", {}],
+];
+
+describe.each(ENDPOINTS)("%s", (target, request) => {
+  test("asks for a key when there is none", async () => {
+    const response = await call(target, request);
+    expect(response.headers.get("WWW-Authenticate")).toMatch(/^Bearer realm=/);
+    expect(await problemOf(response)).toMatchObject({ status: 401, code: "unauthorized" });
+  });
+
+  test.each([
+    ["the operator's token", env.OPERATOR_TOKEN],
+    ["a key nobody was given", makeApiKey(crypto.getRandomValues(new Uint8Array(32)))],
+    ["no key at all", "hello"],
+  ])("refuses %s", async (_what, credential) => {
+    const response = await call(target, { ...request, credential });
+    expect(response.headers.get("WWW-Authenticate")).toContain("invalid_token");
+    expect(await problemOf(response)).toMatchObject({ status: 401, code: "unauthorized" });
+  });
+});
+
+test.each(["Basic YWNtZTpzZWNyZXQ=", "Bearer", "Bearer  ", "Bearer a b", "Token x"])(
+  "takes the header Authorization: %j for no credential",
+  async (authorization) => {
+    const response = await call("GET /v1/balance", { headers: { Authorization: authorization } });
+    expect(response.status).toBe(401);
+  },
+);
+
+describe("with another tenant's key", () => {
+  let acme: TestTenant;
+  let other: TestTenant;
+  let acmeDeployment: string;
+  let acmePayment: string;
+  let acmePayout: string;
+
+  beforeAll(async () => {
+    [acme, other] = [await createTenant(), await createTenant()];
+    await uploadCities(acme);
+    acmeDeployment = (await deploy(acme)).deploymentId;
+    acmePayment = await sellCall(acme);
+    await confirmSales(acme);
+    const response = await call("POST /v1/payouts", {
+      credential: acme.apiKey,
+      headers: NEW_KEY,
+      body: { amountAtomic: "1000" },
+    });
+    acmePayout = (await response.json<{ payoutId: string }>()).payoutId;
+  });
+
+  const asOther = (target: string, request: Call = {}) =>
+    call(target, { credential: other.apiKey, ...request });
+
+  test("a dataset is not there to be sold", async () => {
+    const response = await asOther("POST /v1/deployments", { body: manifestOf(other) });
+    expect(await problemOf(response)).toMatchObject({ code: "dataset_not_uploaded" });
+  });
+
+  test("an upload of the same name changes nothing for its owner", async () => {
+    const published = async () => env.SNAPSHOTS.get(`tenant:${acme.tenantId}`);
+    const before = await published();
+    expect((await uploadCities(other, "id,country\n9,XX\n")).status).toBe(201);
+    await deploy(acme);
+    const after = tenantSnapshotSchema.parse(JSON.parse((await published()) ?? ""));
+    expect(after.routes).toEqual(tenantSnapshotSchema.parse(JSON.parse(before ?? "")).routes);
+  });
+
+  test("nothing is deployed in its owner's name", async () => {
+    const response = await asOther("POST /v1/deployments", { body: manifestOf(acme) });
+    expect(await problemOf(response)).toMatchObject({ status: 403, code: "forbidden" });
+  });
+
+  test("a deployment does not exist", async () => {
+    const response = await asOther(`POST /v1/deployments/${acmeDeployment}/rollback`);
+    expect(await problemOf(response)).toMatchObject({ status: 404, code: "not_found" });
+    const list = await asOther("GET /v1/deployments");
+    expect(deploymentListSchema.parse(await list.json()).deployments).toEqual([]);
+  });
+
+  test("a receipt does not exist", async () => {
+    const response = await asOther(`GET /v1/receipts/${acmePayment}`);
+    expect(await problemOf(response)).toMatchObject({ status: 404, code: "not_found" });
+    const list = await asOther(`GET /v1/receipts?cursor=${acmePayment}`);
+    expect(receiptListSchema.parse(await list.json()).receipts).toEqual([]);
+  });
+
+  test("a payout does not exist", async () => {
+    const response = await asOther(`GET /v1/payouts/${acmePayout}`);
+    expect(await problemOf(response)).toMatchObject({ status: 404, code: "not_found" });
+  });
+
+  test("earnings are not there, even under the owner's Idempotency-Key", async () => {
+    const balance = balanceSchema.parse(await (await asOther("GET /v1/balance")).json());
+    expect(balance).toMatchObject({ settledAtomic: "0", availableAtomic: "0" });
+    const response = await asOther("POST /v1/payouts", { headers: NEW_KEY, body: {} });
+    expect(await problemOf(response)).toMatchObject({ status: 409, code: "nothing_available" });
+  });
+
+  test("a refusal says the same whether the thing exists or not", async () => {
+    const real = await (await asOther(`GET /v1/receipts/${acmePayment}`)).text();
+    const invented = await (
+      await asOther(`GET /v1/receipts/${acmePayment.slice(0, -4)}0000`)
+    ).text();
+    expect(real).toBe(invented);
+  });
+});
