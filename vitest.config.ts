@@ -10,7 +10,11 @@ export default defineConfig({
         test: {
           name: "unit",
           environment: "node",
-          include: ["test/unit/**/*.test.ts", "test/property/**/*.test.ts"],
+          include: [
+            "test/unit/**/*.test.ts",
+            "test/property/**/*.test.ts",
+            "test/simulation/**/*.test.ts",
+          ],
         },
       },
       {

@@ -53,10 +53,7 @@ export interface ParameterRefusal {
 
 /** Asks the handler whether it could serve this request, without running it. */
 export function checkParameters(paid: PaidRoute, request: Request): ParameterRefusal | null {
-  const checked = paid.handler.check?.(
-    handlerRequest(paid, request, null),
-    handlerContext(paid, "", ""),
-  );
+  const checked = paid.handler.check?.(handlerRequest(paid, request, null), paid);
   return checked === undefined || checked.ok
     ? null
     : { parameter: checked.parameter, message: checked.message };

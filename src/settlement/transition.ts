@@ -69,6 +69,9 @@ export interface TransitionContext {
   readonly jitter: number;
 }
 
+/** A node may be some blocks behind the facilitator's: what it does not show yet is not missing yet. */
+const MISSING_GRACE_MS = 30_000;
+
 /** Reason of an attempt whose caller never came back. A true outcome that arrives later replaces it. */
 export const UNANSWERED_REASON = "unanswered";
 
@@ -231,14 +234,12 @@ function applyConfirmation(
         dueAtMs: null,
       });
     case "missing":
-      return reverse(payment, context);
+      return context.nowMs < (payment.settledAtMs ?? 0) + MISSING_GRACE_MS
+        ? only(confirmLater(payment, context))
+        : reverse(payment, context);
     case "shallow":
     case "unavailable":
-      return only({
-        ...payment,
-        retryCount: payment.retryCount + 1,
-        dueAtMs: context.nowMs + confirmDelayMs(payment.retryCount, context.jitter),
-      });
+      return only(confirmLater(payment, context));
     default:
       return evidence satisfies never;
   }
@@ -340,6 +341,14 @@ function retryLater(payment: Payment, context: TransitionContext): Payment {
     ...payment,
     retryCount: payment.retryCount + 1,
     dueAtMs: context.nowMs + retryDelayMs(payment.retryCount, context.jitter),
+  };
+}
+
+function confirmLater(payment: Payment, context: TransitionContext): Payment {
+  return {
+    ...payment,
+    retryCount: payment.retryCount + 1,
+    dueAtMs: context.nowMs + confirmDelayMs(payment.retryCount, context.jitter),
   };
 }
 

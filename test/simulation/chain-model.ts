@@ -32,6 +32,8 @@ export class ChainModel {
   readonly #blocks: Block[] = [];
   #mempool: Transaction[] = [];
   #sequence = 0;
+  /** Identities whose transfer was mined once and then reorganised away. */
+  readonly undone = new Set<string>();
   /** Share of reads that fail. */
   rpcFaultRate = 0;
   /** Chance per block that the newest blocks are replaced. */
@@ -163,6 +165,7 @@ export class ChainModel {
     const depth = Math.min(this.#random.between(1, CONFIRMATIONS - 1), this.#blocks.length - 1);
     for (const block of this.#blocks.splice(this.#blocks.length - depth, depth)) {
       for (const transaction of block.transactions) {
+        this.undone.add(transaction.identity);
         if (this.#random.chance(0.6)) this.#mempool.push(transaction);
       }
     }

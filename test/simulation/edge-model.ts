@@ -36,6 +36,8 @@ export interface EdgeWorld {
   };
   edgeCrashRate: number;
   handlerFaultRate: number;
+  /** Chance that an outcome is reported twice. */
+  duplicateRate: number;
   /** Chance that the client's connection breaks before the answer is written out. */
   disconnectRate: number;
 }
@@ -172,15 +174,19 @@ async function stageAndSettle(
   for (;;) {
     const outcome = await facilitator.settle(send.authorization);
     mayDie(world);
-    const payment = await host.call((ledger) =>
-      ledger.finishAttempt(
-        paymentId,
-        attempt,
-        outcome,
-        { facilitatorIds: facilitators.map(({ id }) => id), leaseMs: ATTEMPT_LEASE_MS },
-        host.context(),
-      ),
-    );
+    const reported = attempt;
+    const report = () =>
+      host.call((ledger) =>
+        ledger.finishAttempt(
+          paymentId,
+          reported,
+          outcome,
+          { facilitatorIds: facilitators.map(({ id }) => id), leaseMs: ATTEMPT_LEASE_MS },
+          host.context(),
+        ),
+      );
+    const payment = await report();
+    if (world.random.chance(world.duplicateRate)) repeatLater(world, report);
     if (payment === null) throw new Error(`${paymentId} is gone`);
     if (isSettled(payment)) return await writeOut(world, send, paymentId, body);
     if (isFailed(payment)) return { status: 402, final: true };
@@ -208,12 +214,21 @@ async function writeOut(
           ledger.noteAnswered([paymentId]);
           ledger.saveAnswered(world.host.context());
         })
-        .catch((error: unknown) => {
-          if (!(error instanceof Crash)) throw error;
-        });
+        .catch(ignoreCrash);
     });
   }
   return { status: 200, body, paymentId };
+}
+
+/** A report that is delivered twice, the second time late. */
+function repeatLater(world: EdgeWorld, report: () => Promise<unknown>): void {
+  world.clock.after(world.random.between(1, 120_000), () => {
+    void report().catch(ignoreCrash);
+  });
+}
+
+function ignoreCrash(error: unknown): void {
+  if (!(error instanceof Crash)) throw error;
 }
 
 function mayDie(world: EdgeWorld): void {

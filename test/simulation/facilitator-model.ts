@@ -35,6 +35,8 @@ export class FacilitatorModel {
   readonly #random: Random;
   /** What it broadcast and still follows: a repeated settle is answered from here. */
   readonly #broadcast = new Map<string, string>();
+  /** Identities it called settled without broadcasting anything. */
+  readonly lies = new Set<string>();
   faultRate = 0;
 
   constructor(id: string, chain: ChainModel, clock: Clock, random: Random) {
@@ -59,7 +61,10 @@ export class FacilitatorModel {
     }
     if (fault === "error_before") return ambiguous("http_500");
     if (fault === "hang_before") return this.#timeout();
-    if (fault === "lie") return { class: "settled", transaction: "0xdeadbeef" };
+    if (fault === "lie") {
+      this.lies.add(identityOf(authorization));
+      return { class: "settled", transaction: "0xdeadbeef" };
+    }
     const known = this.#broadcast.get(identityOf(authorization));
     if (known !== undefined && this.#chain.isMined(known)) {
       return { class: "settled", transaction: known };

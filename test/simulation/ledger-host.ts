@@ -18,6 +18,11 @@ export class Crash extends Error {
 
 export const ATTEMPT_LEASE_MS = SETTLE_TIMEOUT_MS + 5_000;
 
+const RESTART_MS = 100;
+/** Now and then it stays away for longer than an authorization is valid. */
+const LONG_OUTAGE_RATE = 0.05;
+const LONG_OUTAGE_MS_MAX = 500_000;
+
 export class LedgerHost {
   readonly store = new MemoryStore();
   readonly #clock: Clock;
@@ -28,6 +33,7 @@ export class LedgerHost {
   /** Grows with every crash: what belongs to an earlier life is dead. */
   #life = 0;
   #draining = false;
+  #downUntilMs = 0;
   crashRate = 0;
   crashes = 0;
 
@@ -50,7 +56,9 @@ export class LedgerHost {
   async call<Result>(run: (ledger: Ledger) => Result): Promise<Result> {
     const life = this.#life;
     await this.#clock.sleep(this.#random.between(1, 10));
-    if (life !== this.#life) throw new Crash("the object restarted before the call arrived");
+    if (life !== this.#life || this.#clock.nowMs < this.#downUntilMs) {
+      throw new Crash("the object was not there when the call arrived");
+    }
     const result = this.#run(run);
     await this.#clock.sleep(this.#random.between(1, 10));
     if (life !== this.#life) throw new Crash("the object restarted before the reply was sent");
@@ -72,14 +80,18 @@ export class LedgerHost {
     this.crashes += 1;
     this.#draining = false;
     this.#ledger = new Ledger(this.store);
-    this.#clock.after(100, () => this.#armAlarm());
+    const downMs = this.#random.chance(LONG_OUTAGE_RATE)
+      ? this.#random.between(0, LONG_OUTAGE_MS_MAX)
+      : RESTART_MS;
+    this.#downUntilMs = this.#clock.nowMs + downMs;
+    this.#armAlarm();
     throw new Crash("the object crashed");
   }
 
   #armAlarm(): void {
     const { alarmAtMs } = this.store;
     if (alarmAtMs === null) return;
-    this.#clock.at(alarmAtMs, () => {
+    this.#clock.at(Math.max(alarmAtMs, this.#downUntilMs), () => {
       if (this.store.alarmAtMs === alarmAtMs && !this.#draining) void this.#alarm();
     });
   }

@@ -87,6 +87,7 @@ class Simulation {
       edgeCrashRate: 0,
       handlerFaultRate: 0,
       disconnectRate: 0,
+      duplicateRate: 0.05,
     };
     this.#setFaults();
     for (let index = 0; index < purchaseCount; index += 1) this.#startPurchase(index);
@@ -269,20 +270,21 @@ class Simulation {
       if (purchase.bodies.size > 1) {
         this.#violations.add(`3: ${purchase.name} got ${purchase.bodies.size} different answers`);
       }
-      if (purchase.answered && charged === 0 && !this.#wasLiedAbout(purchase)) {
+      if (purchase.answered && charged === 0 && !this.#wasDeceived(purchase)) {
         this.#violations.add(`1: ${purchase.name} was answered and never charged`);
       }
     }
   }
 
-  /** A facilitator's success that the chain does not bear out is alerted; the answer is gone by then. */
-  #wasLiedAbout({ requestFingerprint }: Purchase): boolean {
-    const { alertRows, rows } = this.#host.store;
-    return alertRows.some(
-      ({ kind, paymentId }) =>
-        kind === "settlement_missing" &&
-        rows.get(paymentId)?.requestFingerprint === requestFingerprint,
-    );
+  /** Only a facilitator's lie or a reorganisation explains an answer without a transfer; both raise an alert. */
+  #wasDeceived({ sends }: Purchase): boolean {
+    return sends.some(({ authorization }) => {
+      const identity = identityOf(authorization);
+      return (
+        this.#chain.undone.has(identity) ||
+        this.#world.facilitators.some(({ lies }) => lies.has(identity))
+      );
+    });
   }
 
   /** Once per payment, unless it declined, or an edge or the object died under it. */

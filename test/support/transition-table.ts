@@ -115,7 +115,7 @@ export function transitionTable(): string {
 }
 
 function cell(before: Payment, event: PaymentEvent): string {
-  const { payment, effects } = transition(before, event, { nowMs: NOW_MS + 1, jitter: 0 });
+  const { payment, effects } = transition(before, event, { nowMs: NOW_MS + 60_000, jitter: 0 });
   const marks = effects.map((effect) =>
     effect.effect === "post" ? `+${effect.posting.kind}` : `!${effect.kind}`,
   );
