@@ -30,20 +30,39 @@ export const routePathSchema = z
     "must start with / and have segments of a-z, 0-9, . _ ~ and -",
   );
 
-const routeCommon = {
-  path: routePathSchema,
-  price: priceSchema,
-  description: z.string().max(400).optional(),
-  resignGuard: z.boolean().default(true),
-  replayGraceSeconds: z.number().int().min(0).max(86_400).default(600),
-};
+/** Where an existing API answers: https, or plain http on 127.0.0.1, which only the local environment deploys. */
+const originSchema = z
+  .url({ protocol: /^https?$/ })
+  .max(2_000)
+  .refine((text) => {
+    const url = new URL(text);
+    const isLoopback = url.protocol === "http:" && url.hostname === "127.0.0.1";
+    return url.protocol === "https:" || isLoopback;
+  }, "must be an https URL")
+  .refine((text) => {
+    const url = new URL(text);
+    return url.username === "" && url.password === "" && url.search === "" && url.hash === "";
+  }, "must have no credentials, query or fragment: the caller's query is added");
 
-export const datasetRouteSchema = z.strictObject({
-  ...routeCommon,
-  dataset: datasetNameSchema,
-  mode: z.enum(["list", "download"]).default("list"),
-  methods: z.array(httpMethodSchema).min(1).default(["GET"]),
-});
+/** One thing for sale. Exactly one of `dataset` and `origin` says what answers. */
+export const manifestRouteSchema = z
+  .strictObject({
+    path: routePathSchema,
+    price: priceSchema,
+    description: z.string().max(400).optional(),
+    methods: z.array(httpMethodSchema).min(1).default(["GET"]),
+    resignGuard: z.boolean().default(true),
+    replayGraceSeconds: z.number().int().min(0).max(86_400).default(600),
+    dataset: datasetNameSchema.optional(),
+    /** Of a dataset route: pages of rows, or all of it. */
+    mode: z.enum(["list", "download"]).default("list"),
+    origin: originSchema.optional(),
+  })
+  .refine(({ dataset, origin }) => (dataset === undefined) !== (origin === undefined), {
+    path: ["dataset"],
+    message: "or origin must be given, and only one of them",
+  });
+export type ManifestRoute = z.infer<typeof manifestRouteSchema>;
 
 export const datasetDeclarationSchema = z.strictObject({
   /** Path of the file beside the manifest; used by the CLI, kept here so that one file describes everything. */
@@ -57,6 +76,6 @@ export type DatasetDeclaration = z.infer<typeof datasetDeclarationSchema>;
 export const manifestSchema = z.strictObject({
   tenant: tenantIdSchema,
   datasets: z.record(datasetNameSchema, datasetDeclarationSchema).default({}),
-  routes: z.array(datasetRouteSchema).min(1).max(ROUTES_MAX),
+  routes: z.array(manifestRouteSchema).min(1).max(ROUTES_MAX),
 });
 export type Manifest = z.infer<typeof manifestSchema>;

@@ -40,8 +40,17 @@ export const datasetHandlerSchema = z.object({
   columns: z.array(columnSchema),
 });
 
-export const handlerSchema = z.discriminatedUnion("kind", [datasetHandlerSchema]);
-export type HandlerDefinition = z.infer<typeof handlerSchema>;
+export const originHandlerSchema = z.object({
+  kind: z.literal("origin"),
+  /** Called with the caller's query added. */
+  url: z.string(),
+});
+
+export const handlerSchema = z.discriminatedUnion("kind", [
+  datasetHandlerSchema,
+  originHandlerSchema,
+]);
+export type OriginHandlerDefinition = z.infer<typeof originHandlerSchema>;
 export type DatasetHandlerDefinition = z.infer<typeof datasetHandlerSchema>;
 
 export const httpMethodSchema = z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);

@@ -14,11 +14,18 @@ export interface HandlerContext {
   readonly idempotencyKey: string;
 }
 
+/** The parameter that is malformed, and what was expected of it, with an example. */
+export type ParameterCheck =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly parameter: string; readonly message: string };
+
 /**
  * What a route sells. A status of 2xx is charged; anything else, and a throw, is not. The request has the
  * canonical URL below the tenant (`https://tenant/cities?limit=5`) and no payment headers.
  */
 export interface Handler {
+  /** Whether the request could be run at all, as far as its parameters tell: asked before anyone pays. */
+  check?(request: Request, context: Pick<HandlerContext, "route" | "params">): ParameterCheck;
   run(request: Request, context: HandlerContext): Promise<Response>;
 }
 
