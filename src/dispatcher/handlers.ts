@@ -1,8 +1,16 @@
 import type { Route } from "../contracts/snapshot.ts";
 import { datasetHandler } from "../runtime/dataset.ts";
 import type { Handler } from "../runtime/handler.ts";
+import { originHandler } from "../runtime/origin.ts";
 
 /** The handler of a route, by the kind of its definition. */
-export function handlerOf(env: Pick<Env, "DATASET_STORE">, route: Route): Handler {
-  return datasetHandler(env.DATASET_STORE, route.handler);
+export function handlerOf(env: Pick<Env, "DATASET_STORE">, { handler }: Route): Handler {
+  switch (handler.kind) {
+    case "dataset":
+      return datasetHandler(env.DATASET_STORE, handler);
+    case "origin":
+      return originHandler(handler);
+    default:
+      return handler satisfies never;
+  }
 }

@@ -1,5 +1,5 @@
 /** From a manifest to the routes on sale: everything a deployment is refused for, decided without I/O. */
-import type { DatasetDeclaration, Manifest } from "../contracts/manifest.ts";
+import type { DatasetDeclaration, Manifest, ManifestRoute } from "../contracts/manifest.ts";
 import type { Column, DatasetHandlerDefinition, Route } from "../contracts/snapshot.ts";
 import type { ProblemCode } from "../payment/problem.ts";
 import { priceToAtomic } from "./price.ts";
@@ -32,6 +32,13 @@ export type DeploymentPlan =
       readonly faults: readonly [ManifestFault, ...ManifestFault[]];
     };
 
+export interface DeploymentTerms {
+  /** Of the asset prices are paid in. */
+  readonly decimals: number;
+  /** Whether an origin may be on this machine: in the local environment only. */
+  readonly allowsLoopback: boolean;
+}
+
 /** Free documents the platform serves below every tenant: a route there could never be reached. */
 const PLATFORM_PATHS: ReadonlySet<string> = new Set([
   "/llms.txt",
@@ -40,16 +47,14 @@ const PLATFORM_PATHS: ReadonlySet<string> = new Set([
   "/schema",
 ]);
 
-type ManifestRoute = Manifest["routes"][number];
-
 /**
  * @param uploaded the tenant's datasets, newest versions
- * @param decimals of the asset prices are paid in
+ * @param terms where it is deployed
  */
 export function planDeployment(
   manifest: Manifest,
   uploaded: readonly UploadedDataset[],
-  decimals: number,
+  terms: DeploymentTerms,
 ): DeploymentPlan {
   const datasets = new Map(uploaded.map((dataset) => [dataset.name, dataset]));
   const [fault, ...furtherFaults] = [
@@ -57,17 +62,14 @@ export function planDeployment(
       declarationFaults(`datasets.${name}`, declaration, datasets.get(name), name),
     ),
     ...manifest.routes.flatMap((route, index) =>
-      routeFaults(`routes[${index}]`, route, datasets, decimals),
+      routeFaults(`routes[${index}]`, route, datasets, terms),
     ),
     ...duplicateFaults(manifest.routes),
   ];
   if (fault !== undefined) return { result: "refused", faults: [fault, ...furtherFaults] };
   return {
     result: "planned",
-    routes: manifest.routes.flatMap((route) => {
-      const dataset = datasets.get(route.dataset);
-      return dataset === undefined ? [] : expandRoute(route, dataset, decimals);
-    }),
+    routes: manifest.routes.flatMap((route) => expandRoute(route, datasets, terms.decimals)),
   };
 }
 
@@ -118,10 +120,19 @@ function routeFaults(
   field: string,
   route: ManifestRoute,
   datasets: ReadonlyMap<string, UploadedDataset>,
-  decimals: number,
+  { decimals, allowsLoopback }: DeploymentTerms,
 ): ManifestFault[] {
   const faults: ManifestFault[] = [];
-  if (!datasets.has(route.dataset)) faults.push(notUploaded(`${field}.dataset`, route.dataset));
+  if (route.dataset !== undefined && !datasets.has(route.dataset)) {
+    faults.push(notUploaded(`${field}.dataset`, route.dataset));
+  }
+  if (route.origin?.startsWith("http:") === true && !allowsLoopback) {
+    faults.push({
+      code: "invalid_request",
+      field: `${field}.origin`,
+      message: "must be an https URL",
+    });
+  }
   if (PLATFORM_PATHS.has(route.path)) {
     faults.push({
       code: "invalid_request",
@@ -129,7 +140,8 @@ function routeFaults(
       message: `is taken by a free document of the platform: choose another than ${route.path}`,
     });
   }
-  if (route.methods.some((method) => method !== "GET" && method !== "HEAD")) {
+  const isReadOnly = route.methods.every((method) => method === "GET" || method === "HEAD");
+  if (route.dataset !== undefined && !isReadOnly) {
     faults.push({
       code: "invalid_request",
       field: `${field}.methods`,
@@ -161,36 +173,55 @@ function duplicateFaults(routes: readonly ManifestRoute[]): ManifestFault[] {
 }
 
 /** A list of a dataset with a key also sells its rows one by one, at the same price. */
-function expandRoute(route: ManifestRoute, dataset: UploadedDataset, decimals: number): Route[] {
-  const declared = makeRoute(route, dataset, decimals, { path: route.path, mode: route.mode });
-  if (route.mode !== "list" || dataset.key === null) return [declared];
-  const item = makeRoute(route, dataset, decimals, { path: `${route.path}/:key`, mode: "item" });
-  return [declared, item];
+function expandRoute(
+  route: ManifestRoute,
+  datasets: ReadonlyMap<string, UploadedDataset>,
+  decimals: number,
+): Route[] {
+  if (route.origin !== undefined) {
+    const handler = { kind: "origin" as const, url: route.origin };
+    return [makeRoute(route, route.path, `Answers of ${route.path}`, handler, decimals)];
+  }
+  const dataset = datasets.get(route.dataset ?? "");
+  if (dataset === undefined) return [];
+  const sell = (path: string, mode: DatasetHandlerDefinition["mode"]) =>
+    makeRoute(route, path, describe(mode, dataset), datasetHandler(dataset, mode), decimals);
+  return route.mode === "list" && dataset.key !== null
+    ? [sell(route.path, "list"), sell(`${route.path}/:key`, "item")]
+    : [sell(route.path, route.mode)];
 }
 
 function makeRoute(
   route: ManifestRoute,
-  dataset: UploadedDataset,
+  path: string,
+  description: string,
+  handler: Route["handler"],
   decimals: number,
-  target: { readonly path: string; readonly mode: DatasetHandlerDefinition["mode"] },
 ): Route {
   return {
-    path: target.path,
+    path,
     methods: [...new Set(route.methods)],
     priceAtomic: priceToAtomic(route.price, decimals).toString(),
-    description: route.description ?? describe(target.mode, dataset),
+    description: route.description ?? description,
     mimeType: "application/json",
     settlement: "after",
     resignGuard: route.resignGuard,
     replayGraceSeconds: route.replayGraceSeconds,
-    handler: {
-      kind: "dataset",
-      dataset: dataset.name,
-      store: dataset.store,
-      mode: target.mode,
-      key: dataset.key,
-      columns: [...dataset.columns],
-    },
+    handler,
+  };
+}
+
+function datasetHandler(
+  dataset: UploadedDataset,
+  mode: DatasetHandlerDefinition["mode"],
+): DatasetHandlerDefinition {
+  return {
+    kind: "dataset",
+    dataset: dataset.name,
+    store: dataset.store,
+    mode,
+    key: dataset.key,
+    columns: [...dataset.columns],
   };
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { manifestSchema } from "../../src/contracts/manifest.ts";
+import type { Route } from "../../src/contracts/snapshot.ts";
 import { planDeployment, type UploadedDataset } from "../../src/tenant/deployment-plan.ts";
 
 const CITIES: UploadedDataset = {
@@ -21,9 +22,13 @@ const KEYLESS: UploadedDataset = {
 };
 const ROUTE = { path: "/cities", dataset: "cities", price: "$0.001" };
 
-function plan(manifest: { datasets?: unknown; routes?: unknown }, decimals = 6) {
+function plan(
+  manifest: { datasets?: unknown; routes?: unknown },
+  decimals = 6,
+  allowsLoopback = false,
+) {
   const parsed = manifestSchema.parse({ tenant: "acme", routes: [ROUTE], ...manifest });
-  return planDeployment(parsed, [CITIES, KEYLESS], decimals);
+  return planDeployment(parsed, [CITIES, KEYLESS], { decimals, allowsLoopback });
 }
 
 function routesOf(manifest: { datasets?: unknown; routes?: unknown }) {
@@ -37,9 +42,33 @@ function faultsOf(manifest: { datasets?: unknown; routes?: unknown }, decimals =
   return refused.faults.map(({ code, field }) => `${code} ${field}`);
 }
 
+function modeOf({ handler }: Route) {
+  return handler.kind === "dataset" ? handler.mode : handler.kind;
+}
+
+test("an origin is sold as it is, and only where it is deployed may it be on this machine", () => {
+  const origin = { path: "/weather", price: "$0.002", origin: "https://api.example.com/weather" };
+  expect(routesOf({ routes: [origin] })).toMatchObject([
+    { path: "/weather", handler: { kind: "origin", url: origin.origin } },
+  ]);
+  const loopback = { routes: [{ ...origin, origin: "http://127.0.0.1:8080/" }] };
+  expect(faultsOf(loopback)).toEqual(["invalid_request routes[0].origin"]);
+  expect(plan(loopback, 6, true).result).toBe("planned");
+});
+
+test("a route without dataset and origin, or with both, is refused by name", () => {
+  for (const extra of [{}, { dataset: "cities", origin: "https://api.example.com/" }]) {
+    const parsed = manifestSchema.safeParse({
+      tenant: "acme",
+      routes: [{ path: "/x", price: "$1", ...extra }],
+    });
+    expect(parsed.error?.issues.map(({ path }) => path.join("."))).toEqual(["routes.0.dataset"]);
+  }
+});
+
 test("a list of a dataset with a key also sells its rows, at the same price", () => {
   expect(
-    routesOf({}).map((route) => [route.path, route.handler.mode, route.priceAtomic, route.methods]),
+    routesOf({}).map((route) => [route.path, modeOf(route), route.priceAtomic, route.methods]),
   ).toEqual([
     ["/cities", "list", "1000", ["GET"]],
     ["/cities/:key", "item", "1000", ["GET"]],
@@ -53,7 +82,7 @@ test("a list without a key and a download sell one route each", () => {
       { ...ROUTE, path: "/cities/export", mode: "download", price: "$0.05" },
     ],
   });
-  expect(routes.map((route) => [route.path, route.handler.mode])).toEqual([
+  expect(routes.map((route) => [route.path, modeOf(route)])).toEqual([
     ["/keyless", "list"],
     ["/cities/export", "download"],
   ]);

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { transitionTable } from "../support/transition-table.ts";
 
@@ -8,6 +9,6 @@ function cells(markdown: string): string {
 }
 
 test("docs/state-machine.md shows the transitions of the code", () => {
-  const document = readFileSync(new URL("../../docs/state-machine.md", import.meta.url), "utf8");
+  const document = readFileSync(join(import.meta.dirname, "../../docs/state-machine.md"), "utf8");
   expect(cells(document)).toContain(cells(transitionTable()));
 });

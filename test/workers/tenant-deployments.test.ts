@@ -7,7 +7,11 @@ import {
   deploymentResponseSchema,
 } from "../../src/contracts/tenant-api.ts";
 import { adminTenantDetailSchema } from "../../src/contracts/admin-api.ts";
-import { type TenantSnapshot, tenantSnapshotSchema } from "../../src/contracts/snapshot.ts";
+import {
+  type Route,
+  type TenantSnapshot,
+  tenantSnapshotSchema,
+} from "../../src/contracts/snapshot.ts";
 import {
   call,
   createTenant,
@@ -39,6 +43,11 @@ async function published({ tenantId }: TestTenant): Promise<TenantSnapshot> {
 async function listed({ apiKey }: TestTenant, query = "") {
   const response = await call(`GET /v1/deployments${query}`, { credential: apiKey });
   return deploymentListSchema.parse(await response.json());
+}
+
+function datasetOf(handler: Route["handler"] | undefined) {
+  if (handler?.kind !== "dataset") throw new Error("expected a dataset route");
+  return handler;
 }
 
 test("a deployment says where each route is sold, at which price, and what is left of it", async () => {
@@ -73,9 +82,9 @@ test("what was deployed is what the edge reads", async () => {
     version: 1,
     deploymentId: deployment.deploymentId,
   });
-  expect(snapshot.routes.map(({ path, handler }) => [path, handler.mode, handler.key])).toEqual([
-    ["/cities", "list", "id"],
-    ["/cities/:key", "item", "id"],
+  expect(snapshot.routes.map(({ path, handler }) => [path, datasetOf(handler).mode])).toEqual([
+    ["/cities", "list"],
+    ["/cities/:key", "item"],
   ]);
 });
 
@@ -87,8 +96,10 @@ test("an upload changes nothing on sale until it is deployed", async () => {
   expect(await published(tenant)).toEqual(before);
   await deploy(tenant);
   const after = await published(tenant);
-  expect(after.routes[0]?.handler.store).not.toBe(before.routes[0]?.handler.store);
-  expect(after.routes[0]?.handler.columns.map(({ name }) => name)).toContain("mayor");
+  expect(datasetOf(after.routes[0]?.handler).store).not.toBe(
+    datasetOf(before.routes[0]?.handler).store,
+  );
+  expect(datasetOf(after.routes[0]?.handler).columns.map(({ name }) => name)).toContain("mayor");
 });
 
 test("a rollback sells the earlier deployment again, with the data it had", async () => {
