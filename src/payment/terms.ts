@@ -12,17 +12,18 @@ const VALIDITY_SLACK_MS = 300_000;
 /** An authorization must outlive verify, handler and settle, or it would expire in our hands. */
 export const VALIDITY_LEFT_MIN_MS = 20_000;
 
-/** Why a payment does not fit: normalised reasons, spec section 9 where it has one. */
+/** Why a payment does not fit: the reasons facilitators' are normalised to (`facilitator/reasons.ts`), and our own. */
 export type TermsRefusal =
-  | "unsupported_scheme"
-  | "invalid_network"
+  | "scheme_mismatch"
+  | "network_mismatch"
   | "offer_not_matched"
   | "quote_invalid"
   | "quote_expired"
-  | "invalid_exact_evm_payload_authorization_value_mismatch"
-  | "invalid_exact_evm_payload_recipient_mismatch"
-  | "invalid_exact_evm_payload_authorization_valid_after"
-  | "invalid_exact_evm_payload_authorization_valid_before"
+  | "amount_mismatch"
+  | "recipient_mismatch"
+  | "authorization_not_yet_valid"
+  | "authorization_expired"
+  | "authorization_valid_too_long"
   | "payer_is_payee";
 
 export interface TermsContext {
@@ -43,8 +44,8 @@ export function amountDue({ offer, quote }: Pick<TermsContext, "offer" | "quote"
 /** Null when it fits. */
 export function refuseTerms(payment: DecodedPayment, context: TermsContext): TermsRefusal | null {
   const { offer } = context;
-  if (payment.scheme !== offer.scheme) return "unsupported_scheme";
-  if (payment.network !== offer.network.caip2) return "invalid_network";
+  if (payment.scheme !== offer.scheme) return "scheme_mismatch";
+  if (payment.network !== offer.network.caip2) return "network_mismatch";
   return (
     refuseQuote(context) ??
     refuseAccepted(payment, context) ??
@@ -78,14 +79,11 @@ function refuseAccepted(payment: DecodedPayment, context: TermsContext): TermsRe
 
 function refuseAuthorization(payment: DecodedPayment, context: TermsContext): TermsRefusal | null {
   const { offer, nowMs } = context;
-  if (payment.to !== offer.payTo) return "invalid_exact_evm_payload_recipient_mismatch";
-  if (payment.value !== amountDue(context)) {
-    return "invalid_exact_evm_payload_authorization_value_mismatch";
-  }
+  if (payment.to !== offer.payTo) return "recipient_mismatch";
+  if (payment.value !== amountDue(context)) return "amount_mismatch";
   if (payment.from === offer.payTo) return "payer_is_payee";
-  if (payment.validAfterMs >= nowMs) return "invalid_exact_evm_payload_authorization_valid_after";
+  if (payment.validAfterMs >= nowMs) return "authorization_not_yet_valid";
+  if (payment.validBeforeMs < nowMs + VALIDITY_LEFT_MIN_MS) return "authorization_expired";
   const latestMs = nowMs + MAX_TIMEOUT_SECONDS * 1_000 + VALIDITY_SLACK_MS;
-  return payment.validBeforeMs < nowMs + VALIDITY_LEFT_MIN_MS || payment.validBeforeMs > latestMs
-    ? "invalid_exact_evm_payload_authorization_valid_before"
-    : null;
+  return payment.validBeforeMs > latestMs ? "authorization_valid_too_long" : null;
 }

@@ -2,8 +2,8 @@
  * What the engine does about a payment that is due. Pure: the alarm asks, does the one step, feeds the result back
  * through `transition`, and asks again.
  */
-import { type Payment, isFailed, mayHaveLanded, openAttempt } from "./payment.ts";
-import { UNANSWERED_REASON } from "./transition.ts";
+import { type Attempt, type Payment, isFailed, mayHaveLanded, openAttempt } from "./payment.ts";
+import { FIRST_LOOK_MS, UNANSWERED_REASON } from "./transition.ts";
 
 /** What can be used for the step. */
 export interface StepContext {
@@ -43,11 +43,7 @@ export function nextStep(payment: Payment, context: StepContext): NextStep {
       : { step: "wait", untilMs: context.chain === "down" ? payment.dueAtMs : null };
   }
   const open = openAttempt(payment);
-  if (open !== null) {
-    return open.leaseExpiresAtMs > context.nowMs
-      ? { step: "wait", untilMs: open.leaseExpiresAtMs }
-      : { step: "close_attempt", attempt: open.attempt, reason: UNANSWERED_REASON };
-  }
+  if (open !== null) return watchAttempt(payment, open, context);
   if (context.chain === "up" && mayHaveLanded(payment) && !checkedSinceLastAttempt(payment)) {
     return { step: "check_chain" };
   }
@@ -59,6 +55,18 @@ export function nextStep(payment: Payment, context: StepContext): NextStep {
   if (context.chain === "up") return { step: "check_chain" };
   if (context.chain === "down") return { step: "wait", untilMs: payment.dueAtMs };
   return mayHaveLanded(payment) ? { step: "park" } : { step: "abandon" };
+}
+
+/** Its caller is still allowed to answer, but the chain may know already. */
+function watchAttempt(payment: Payment, open: Attempt, { nowMs, chain }: StepContext): NextStep {
+  if (open.leaseExpiresAtMs <= nowMs) {
+    return { step: "close_attempt", attempt: open.attempt, reason: UNANSWERED_REASON };
+  }
+  const firstLookMs = open.startedAtMs + FIRST_LOOK_MS;
+  if (chain !== "up" || checkedSinceLastAttempt(payment)) {
+    return { step: "wait", untilMs: open.leaseExpiresAtMs };
+  }
+  return nowMs < firstLookMs ? { step: "wait", untilMs: firstLookMs } : { step: "check_chain" };
 }
 
 /** It was shown to facilitators: until the chain rules it out, it may land late. */

@@ -72,6 +72,12 @@ export interface TransitionContext {
 /** A node may be some blocks behind the facilitator's: what it does not show yet is not missing yet. */
 const MISSING_GRACE_MS = 30_000;
 
+/**
+ * How long an attempt is left alone. Settling takes a second or two; when it takes longer, its caller may be dead, and
+ * the chain can say what became of it before the lease is over.
+ */
+export const FIRST_LOOK_MS = 5_000;
+
 /** Reason of an attempt whose caller never came back. A true outcome that arrives later replaces it. */
 export const UNANSWERED_REASON = "unanswered";
 
@@ -128,7 +134,7 @@ function startAttempt(
     ...payment,
     state: "settling",
     attempts: [...payment.attempts, attempt],
-    dueAtMs: attempt.leaseExpiresAtMs,
+    dueAtMs: Math.min(nowMs + FIRST_LOOK_MS, attempt.leaseExpiresAtMs),
   });
 }
 
@@ -203,12 +209,15 @@ function applyEvidence(
         { ...checked, transaction: evidence.transaction },
         `authorization used otherwise in ${evidence.transaction}`,
       );
-    case "unused":
+    case "unused": {
+      const open = openAttempt(payment);
+      if (open !== null) return only({ ...checked, dueAtMs: open.leaseExpiresAtMs });
       return only(
         context.nowMs < payment.authorization.validBeforeMs
           ? { ...checked, dueAtMs: context.nowMs }
           : retryLater(checked, context),
       );
+    }
     case "unavailable":
       return only(retryLater(payment, context));
     default:

@@ -1,0 +1,68 @@
+/**
+ * Compiles the contracts of this folder: `node src/local/token/compile.ts` writes one artefact beside each. They are
+ * committed, so that running a local chain needs no compiler; a test compiles again and compares.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import solc from "solc";
+import { z } from "zod";
+
+const CONTRACTS = ["TestUsdc", "Multicall3"] as const;
+
+/** Nothing that depends on the machine or on comments reaches the bytecode: equal sources give equal artefacts. */
+const SETTINGS = {
+  optimizer: { enabled: true, runs: 200 },
+  evmVersion: "cancun",
+  metadata: { bytecodeHash: "none", appendCBOR: false },
+  outputSelection: { "*": { "*": ["abi", "evm.deployedBytecode.object"] } },
+};
+
+const contractSchema = z.object({
+  abi: z.array(z.unknown()),
+  evm: z.object({ deployedBytecode: z.object({ object: z.string() }) }),
+});
+
+const outputSchema = z.object({
+  errors: z.array(z.object({ formattedMessage: z.string() })).default([]),
+  contracts: z.record(z.string(), z.record(z.string(), contractSchema)).default({}),
+});
+
+/**
+ * The text of every artefact, by file name.
+ *
+ * @throws Error with the compiler's messages; warnings count as errors.
+ */
+export function compileContracts(): ReadonlyMap<string, string> {
+  const sources = Object.fromEntries(
+    CONTRACTS.map((name) => [
+      `${name}.sol`,
+      { content: readFileSync(pathOf(`${name}.sol`), "utf8") },
+    ]),
+  );
+  const input = JSON.stringify({ language: "Solidity", sources, settings: SETTINGS });
+  const output = outputSchema.parse(JSON.parse(String(solc.compile(input))));
+  if (output.errors.length > 0) {
+    throw new Error(output.errors.map(({ formattedMessage }) => formattedMessage).join("\n"));
+  }
+  return new Map(
+    CONTRACTS.map((name) => {
+      const contract = output.contracts[`${name}.sol`]?.[name];
+      if (contract === undefined) throw new Error(`${name}.sol has no contract ${name}`);
+      const artefact = {
+        compiler: String(solc.version()),
+        abi: contract.abi,
+        runtimeBytecode: `0x${contract.evm.deployedBytecode.object}`,
+      };
+      return [`${name}.json`, `${JSON.stringify(artefact, null, 2)}\n`];
+    }),
+  );
+}
+
+/** Absolute path of a file in this folder. */
+export function pathOf(file: string): string {
+  return join(import.meta.dirname, file);
+}
+
+if (import.meta.main) {
+  for (const [file, text] of compileContracts()) writeFileSync(pathOf(file), text);
+}
