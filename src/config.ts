@@ -2,7 +2,7 @@
  * The Worker's configuration, parsed once per isolate from its variables. Anything wrong is one error that names
  * the key, at the first request and, for the embedded platform, before it says `ready`.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { addressSchema } from "./contracts/tenant-api.ts";
 
 /** Facilitators are reached over TLS; plain HTTP is for the loopback only (local chain, tests). */
@@ -16,17 +16,35 @@ const timeoutsSchema = z.strictObject({
   supportedMs: z.number().int().min(100).max(30_000).default(5_000),
 });
 
+const caip2Schema = z
+  .string()
+  .regex(/^eip155:[1-9][0-9]{0,9}$/, "must be a CAIP-2 EVM network such as eip155:84532");
+
+const authSchema = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("none") }),
+  z.strictObject({
+    type: z.literal("bearer"),
+    /** Name of the Worker secret that holds the token. */
+    secret: z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/, "must be the name of a Worker secret"),
+  }),
+]);
+
 const facilitatorSchema = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, "must be 1 to 32 characters of a-z, 0-9 and -"),
   url: serviceUrlSchema,
+  auth: authSchema.default({ type: "none" }),
+  /** Networks it may be used for; all that it lists when left out. */
+  networks: z.array(caip2Schema).min(1).optional(),
   timeouts: timeoutsSchema.default(timeoutsSchema.parse({})),
 });
-export type FacilitatorConfig = z.infer<typeof facilitatorSchema>;
+
+export interface FacilitatorConfig extends Omit<z.infer<typeof facilitatorSchema>, "auth"> {
+  /** With the token itself in place of the name of its secret. */
+  readonly auth: { readonly type: "none" } | { readonly type: "bearer"; readonly token: string };
+}
 
 const networkSchema = z.strictObject({
-  caip2: z
-    .string()
-    .regex(/^eip155:[1-9][0-9]{0,9}$/, "must be a CAIP-2 EVM network such as eip155:84532"),
+  caip2: caip2Schema,
   /** Without it settlements are never confirmed and nothing can be paid out: chain evidence is missing. */
   rpcUrl: serviceUrlSchema.optional(),
   asset: z
@@ -107,7 +125,15 @@ export function parseConfig(source: ConfigSource): PlatformConfig {
     "FACILITATORS",
     source.FACILITATORS,
     z.array(facilitatorSchema).min(1).max(8),
-  );
+  ).map((facilitator): FacilitatorConfig => {
+    const { auth } = facilitator;
+    if (auth.type === "none") return { ...facilitator, auth };
+    const token: unknown = Reflect.get(source, auth.secret);
+    if (typeof token === "string" && token !== "") {
+      return { ...facilitator, auth: { type: "bearer", token } };
+    }
+    throw new ConfigError("FACILITATORS", `${facilitator.id} needs the secret ${auth.secret}`);
+  });
   const duplicate = facilitators.find(
     (facilitator, index) => facilitators.findIndex(({ id }) => id === facilitator.id) !== index,
   );

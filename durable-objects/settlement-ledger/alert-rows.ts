@@ -1,4 +1,4 @@
-import type { AlertKind } from "../../src/settlement/transition.ts";
+import type { AlertKind } from "../../src/settlement/event.ts";
 import type { AlertStore } from "./store.ts";
 
 export interface LedgerAlert {

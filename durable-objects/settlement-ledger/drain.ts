@@ -10,7 +10,7 @@ import { type NextStep, nextStep } from "../../src/settlement/next-step.ts";
 import type { SettleOutcome } from "../../src/settlement/outcome.ts";
 import type { Payment } from "../../src/settlement/payment.ts";
 import { retryDelayMs } from "../../src/settlement/retry-schedule.ts";
-import type { PaymentEvent, TransitionContext } from "../../src/settlement/transition.ts";
+import type { PaymentEvent, TransitionContext } from "../../src/settlement/event.ts";
 
 /** What the drain needs from the world around it. */
 export interface DrainDependencies {

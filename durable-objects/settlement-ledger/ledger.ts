@@ -15,11 +15,8 @@ import type { AuthorizationEvidence, ConfirmationEvidence } from "../../src/sett
 import { chooseFacilitator } from "../../src/settlement/next-step.ts";
 import type { SettleOutcome } from "../../src/settlement/outcome.ts";
 import { type Payment, isFailed, isSettled } from "../../src/settlement/payment.ts";
-import {
-  type PaymentEvent,
-  type TransitionContext,
-  transition,
-} from "../../src/settlement/transition.ts";
+import type { PaymentEvent, TransitionContext } from "../../src/settlement/event.ts";
+import { transition } from "../../src/settlement/transition.ts";
 import { CLAIMS_MAX, Claims } from "./claims.ts";
 import type { LedgerStore } from "./store.ts";
 

@@ -1,5 +1,5 @@
 /** Payments as rows: loading, saving and finding what is due. Every statement is synchronous. */
-import { z } from "zod";
+import * as z from "zod";
 import type { WirePayment } from "../../src/payment/wire.ts";
 import type { Superseded } from "../../src/settlement/claim.ts";
 import type { TransferEvidence } from "../../src/settlement/evidence.ts";

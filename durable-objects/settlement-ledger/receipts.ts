@@ -1,5 +1,5 @@
 /** Receipts: the ledger's payments as their tenant sees them. Read only. */
-import { z } from "zod";
+import * as z from "zod";
 import type { ReceiptQuery } from "../../src/contracts/ledger.ts";
 import {
   type Receipt,

@@ -1,5 +1,5 @@
 /** Stored responses: what a payer paid for, kept until its retention ends. Bodies are cut into chunks. */
-import { z } from "zod";
+import * as z from "zod";
 import type { StoredResponse } from "../../src/contracts/ledger.ts";
 import type { ResponseStore } from "./store.ts";
 

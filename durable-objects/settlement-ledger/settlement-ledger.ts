@@ -1,6 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
 import { evmChainReader } from "../../src/chain/evm-chain-reader.ts";
-import { wirePayoutPayment } from "../../src/chain/eip3009.ts";
 import { payoutNonce } from "../../src/chain/payout-authorization.ts";
 import type { ChainReader } from "../../src/chain/port.ts";
 import { type PlatformConfig, configOf } from "../../src/config.ts";
@@ -13,7 +12,6 @@ import type {
   RecordReply,
   RecordRequest,
   ReleaseRequest,
-  SettlementSummary,
   StageReply,
   StageRequest,
 } from "../../src/contracts/ledger.ts";
@@ -27,25 +25,24 @@ import type {
 import { type FacilitatorGateway, facilitatorGateway } from "../../src/facilitator/gateway.ts";
 import { eip3009Identity } from "../../src/payment/identity.ts";
 import { PAYMENT_ID_RANDOM_BYTES, makePaymentId } from "../../src/payment/payment-id.ts";
-import type { WirePayment } from "../../src/payment/wire.ts";
-import type { ClaimDecision } from "../../src/settlement/claim.ts";
-import { type Payment, isFailed, isSettled, openAttempt } from "../../src/settlement/payment.ts";
-import type { TransitionContext } from "../../src/settlement/transition.ts";
+import { isFailed, isSettled } from "../../src/settlement/payment.ts";
+import type { TransitionContext } from "../../src/settlement/event.ts";
 import { PLANS, feeAtomic } from "../../src/tenant/plans.ts";
 import { type TenantId, parseTenantId } from "../../src/tenant/tenant-id.ts";
 import { migrate } from "../migrate.ts";
 import { type DrainDependencies, drainDue } from "./drain.ts";
 import { Ledger } from "./ledger.ts";
 import { MIGRATIONS } from "./migrations.ts";
+import { logFailure } from "./log-failure.ts";
+import { PayoutSigning } from "./payout-signing.ts";
 import { Payouts } from "./payouts.ts";
 import { Receipts } from "./receipts.ts";
+import { RETRY_AFTER_MS, claimReply, recordReply } from "./replies.ts";
 import { SqlStore } from "./sql-store.ts";
 import { Waiters } from "./waiters.ts";
 
 /** How long a resend is held while its payment is being worked on, before it is told to come back. */
 const CLAIM_WAIT_MAX_MS = 5_000;
-/** What a client is told to wait before it resends. */
-const RETRY_AFTER_MS = 1_000;
 /** Added to the settle deadline: the caller's own reply has to arrive too. */
 const ATTEMPT_LEASE_MARGIN_MS = 5_000;
 /** Responses removed per alarm. */
@@ -66,6 +63,7 @@ export class SettlementLedger extends DurableObject<Env> {
   readonly #payouts: Payouts;
   readonly #receipts: Receipts;
   readonly #facilitators: FacilitatorGateway;
+  readonly #payoutSigning: PayoutSigning;
   readonly #waiters = new Waiters();
   readonly #chains = new Map<string, ChainReader>();
 
@@ -76,6 +74,7 @@ export class SettlementLedger extends DurableObject<Env> {
     this.#store = new SqlStore(ctx.storage);
     this.#ledger = new Ledger(this.#store);
     this.#payouts = new Payouts(this.#store, ctx.storage.sql);
+    this.#payoutSigning = new PayoutSigning(env, this.#store, this.#payouts);
     this.#receipts = new Receipts(ctx.storage.sql);
     this.#facilitators = facilitatorGateway(env, ctx);
     for (const network of this.#config.networks) {
@@ -93,7 +92,8 @@ export class SettlementLedger extends DurableObject<Env> {
     for (;;) {
       const nowMs = Date.now();
       const decision = this.#ledger.claim(request, this.#newId("pay", request.tenantId), nowMs);
-      if (decision.decision !== "in_progress" || nowMs >= deadlineMs) return this.#reply(decision);
+      if (decision.decision !== "in_progress" || nowMs >= deadlineMs)
+        return claimReply(decision, (paymentId) => this.#ledger.responseOf(paymentId));
       await this.#waiters.wait(decision.paymentId, deadlineMs - nowMs);
     }
   }
@@ -222,98 +222,11 @@ export class SettlementLedger extends DurableObject<Env> {
         ),
       settle: (facilitatorId, wire, expected) =>
         this.#facilitators.settle(facilitatorId, wire, expected),
-      wireOf: (payment) => this.#wireOf(payment),
+      wireOf: (payment) => this.#payoutSigning.wireOf(payment),
       attemptLeaseMs: this.#attemptLeaseMs(),
       now: () => Date.now(),
       random: () => Math.random(),
       onError: (paymentId, error) => logFailure(paymentId, error),
-    };
-  }
-
-  async #wireOf(payment: Payment): Promise<WirePayment | null> {
-    const known = this.#store.payments.wireOf(payment.paymentId);
-    if (known !== null || payment.direction === "incoming") return known;
-    const serial = this.#payouts.tenantSerialOf(payment.paymentId);
-    const network = this.#config.networks.find(
-      ({ caip2 }) => caip2 === payment.authorization.network,
-    );
-    if (serial === null || network === undefined) {
-      throw new Error(`payout ${payment.paymentId} can't be signed: no serial or network`);
-    }
-    const { authorization } = payment;
-    const signed = await this.env.DEPOSIT_SIGNER.signPayout({
-      tenantId: this.#ownName(),
-      serial,
-      payoutId: payment.paymentId,
-      network: authorization.network,
-      asset: network.asset,
-      wallet: authorization.payee,
-      amountAtomic: authorization.amountAtomic,
-      validAfterMs: authorization.validAfterMs,
-      validBeforeMs: authorization.validBeforeMs,
-    });
-    if (signed.result === "refused") {
-      if (signed.reason === "directory_unavailable") throw new Error(signed.reason);
-      logFailure(payment.paymentId, new Error(`payout not signed: ${signed.reason}`));
-      return null;
-    }
-    const wire = wirePayoutPayment(authorization, network.asset, signed.signature);
-    // Stored before the first send: whatever happens then, what was sent is known.
-    this.#store.payments.setWire(payment.paymentId, wire);
-    return wire;
-  }
-
-  #reply(decision: ClaimDecision): ClaimReply {
-    switch (decision.decision) {
-      case "grant": {
-        const { paymentId, fence, leaseExpiresAtMs } = decision.claim;
-        return { result: "granted", grant: { paymentId, fence, leaseExpiresAtMs } };
-      }
-      case "replay":
-        return this.#replay(decision.payment, decision.superseded?.supersededBy ?? null);
-      case "in_progress":
-        return {
-          result: "in_progress",
-          paymentId: decision.paymentId,
-          retryAfterMs: RETRY_AFTER_MS,
-        };
-      case "unknown":
-        return unknownReply(decision.payment);
-      case "failed":
-        return {
-          result: "failed",
-          paymentId: decision.payment.paymentId,
-          reason: decision.payment.failure ?? "settlement_failed",
-          transaction: decision.payment.transaction,
-        };
-      case "response_expired":
-        return {
-          result: "response_expired",
-          paymentId: decision.payment.paymentId,
-          transaction: decision.payment.transaction,
-        };
-      case "proof_required":
-        return { result: "proof_required", paymentId: decision.payment.paymentId };
-      case "conflict":
-        return { result: "conflict" };
-      case "refused":
-        return { result: "refused", reason: decision.reason };
-      default:
-        return decision satisfies never;
-    }
-  }
-
-  #replay(payment: Payment, supersededBy: string | null): ClaimReply {
-    const response = this.#ledger.responseOf(payment.paymentId);
-    if (response === null) {
-      throw new Error(`payment ${payment.paymentId} has lost the response it says is kept`);
-    }
-    return {
-      result: "replay",
-      paymentId: payment.paymentId,
-      response,
-      settlement: summaryOf(payment),
-      supersededBy,
     };
   }
 
@@ -343,43 +256,4 @@ export class SettlementLedger extends DurableObject<Env> {
   #assertOwn(tenantId: TenantId): void {
     if (this.#ownName() !== tenantId) throw new Error("this ledger is another tenant's");
   }
-}
-
-function recordReply(payment: Payment, attempt: number): RecordReply {
-  if (isSettled(payment)) return { result: "settled", settlement: summaryOf(payment) };
-  if (isFailed(payment)) {
-    return {
-      result: "failed",
-      reason: payment.failure ?? "settlement_failed",
-      transaction: payment.transaction,
-    };
-  }
-  const open = openAttempt(payment);
-  return open !== null && open.attempt > attempt
-    ? { result: "attempt", attempt: open.attempt, facilitatorId: open.facilitatorId }
-    : { result: "unknown", transaction: payment.transaction, retryAfterMs: RETRY_AFTER_MS };
-}
-
-function unknownReply(payment: Payment): ClaimReply {
-  return {
-    result: "unknown",
-    paymentId: payment.paymentId,
-    transaction: payment.transaction,
-    retryAfterMs: RETRY_AFTER_MS,
-  };
-}
-
-function summaryOf(payment: Payment): SettlementSummary {
-  const { network, payer, amountAtomic } = payment.authorization;
-  return { transaction: payment.transaction ?? "", network, payer, amountAtomic };
-}
-
-function logFailure(subject: string, error: unknown): void {
-  console.error(
-    JSON.stringify({
-      event: "ledger_failure",
-      subject,
-      error: error instanceof Error ? error.message : String(error),
-    }),
-  );
 }

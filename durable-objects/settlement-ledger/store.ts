@@ -8,7 +8,7 @@ import type { Superseded } from "../../src/settlement/claim.ts";
 import type { TransferEvidence } from "../../src/settlement/evidence.ts";
 import type { Account, Posting } from "../../src/settlement/journal.ts";
 import type { Payment } from "../../src/settlement/payment.ts";
-import type { AlertKind } from "../../src/settlement/transition.ts";
+import type { AlertKind } from "../../src/settlement/event.ts";
 
 /** What a receipt says about the request; fixed when the payment is staged. */
 export interface PaidRequest {

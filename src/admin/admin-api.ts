@@ -1,6 +1,6 @@
 /** `/admin/tenants`: what operators see of the directory. Mounted at `/admin` by the dispatcher. */
 import { Hono } from "hono";
-import { z } from "zod";
+import * as z from "zod";
 import type { AdminTenantDetail, AdminTenantList } from "../contracts/admin-api.ts";
 import { problem } from "../payment/problem.ts";
 import { noStore } from "../tenant-api/no-store.ts";

@@ -1,5 +1,5 @@
 /** Bodies of the operators' HTTP interface (`/admin/*`): one schema for server, dashboard and tests. */
-import { z } from "zod";
+import * as z from "zod";
 import { tenantIdSchema } from "../tenant/tenant-id.ts";
 import { collectionSchema, columnSchema, planIdSchema, routeSchema } from "./snapshot.ts";
 

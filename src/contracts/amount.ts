@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** Decimal text of at most 30 digits without sign or leading zeros: how amounts cross JSON and SQLite. */
 const AMOUNT_PATTERN = /^(?:0|[1-9][0-9]{0,29})$/;

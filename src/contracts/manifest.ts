@@ -1,5 +1,5 @@
 /** `claw.json`: what a tenant declares and `POST /v1/deployments` accepts (docs/architecture.md). */
-import { z } from "zod";
+import * as z from "zod";
 import { columnTypeSchema, httpMethodSchema } from "./snapshot.ts";
 import { tenantIdSchema } from "../tenant/tenant-id.ts";
 

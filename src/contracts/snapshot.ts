@@ -2,7 +2,7 @@
  * The published snapshot of a tenant: all that the data plane needs to know about it, written by the control plane
  * to KV at every change and cached at the edge. D1 stays the source of truth.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { tenantIdSchema } from "../tenant/tenant-id.ts";
 
 export const planIdSchema = z.enum(["free", "pro", "scale"]);

@@ -1,5 +1,5 @@
 /** Bodies of the control plane's HTTP interface (`/v1/*`): one schema for server, CLI and tests. */
-import { z } from "zod";
+import * as z from "zod";
 import { tenantIdSchema } from "../tenant/tenant-id.ts";
 import { collectionSchema, columnSchema, planIdSchema } from "./snapshot.ts";
 

@@ -2,7 +2,7 @@
  * Payment headers, strictly decoded. One signature has one spelling here (hex in lower case, amounts in plain
  * decimal), because the payment's identity is computed from it; anything else is malformed, never guessed.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { Authorization } from "../settlement/authorization.ts";
 import { PAYMENT_HEADER_V1, PAYMENT_SIGNATURE_HEADER, decodeHeader } from "./header-codec.ts";
 import { caip2OfV1Name } from "./networks.ts";

@@ -3,7 +3,7 @@
  * no storage; it lets a price change honour what was already quoted; and since clients echo it in `accepted` but it
  * never goes to a facilitator or the chain, knowing it proves that a resend comes from the payer.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { fromBase64Url, hmacSha256, toBase64Url, verifyHmacSha256 } from "./hash.ts";
 
 /** What a quote promises. Amounts are atomic units in decimal text, times seconds since the epoch. */

@@ -3,7 +3,7 @@
  * through `transition`, and asks again.
  */
 import { type Attempt, type Payment, isFailed, mayHaveLanded, openAttempt } from "./payment.ts";
-import { FIRST_LOOK_MS, UNANSWERED_REASON } from "./transition.ts";
+import { FIRST_LOOK_MS, UNANSWERED_REASON } from "./attempts.ts";
 
 /** What can be used for the step. */
 export interface StepContext {

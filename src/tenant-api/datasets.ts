@@ -1,6 +1,6 @@
 /** `PUT /v1/datasets/{name}`: a file becomes a new immutable version, which the next deployment puts on sale. */
 import { Hono } from "hono";
-import { z } from "zod";
+import * as z from "zod";
 import { storeDataset } from "../../durable-objects/dataset-store/client.ts";
 import { datasetNameSchema } from "../contracts/manifest.ts";
 import type { UploadReport } from "../contracts/tenant-api.ts";

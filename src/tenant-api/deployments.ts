@@ -1,6 +1,6 @@
 /** `/v1/deployments`: what is sold, at which price; immutable, numbered, and one of them active. */
 import { type Context, Hono } from "hono";
-import { z } from "zod";
+import * as z from "zod";
 import { manifestSchema } from "../contracts/manifest.ts";
 import type { DeploymentList } from "../contracts/tenant-api.ts";
 import { problem } from "../payment/problem.ts";

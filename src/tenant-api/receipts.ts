@@ -1,6 +1,6 @@
 /** `/v1/receipts`: every payment of the tenant, from its ledger. */
 import { Hono } from "hono";
-import { z } from "zod";
+import * as z from "zod";
 import { ledgerOf } from "../../durable-objects/settlement-ledger/client.ts";
 import type { ReceiptQuery } from "../contracts/ledger.ts";
 import { addressSchema, paymentStateSchema } from "../contracts/tenant-api.ts";

@@ -1,6 +1,6 @@
 /** Requests of the control plane, parsed at the boundary: each field that is wrong is named, with what it must be. */
 import { bodyLimit } from "hono/body-limit";
-import { z } from "zod";
+import * as z from "zod";
 import { problem, type ProblemCode } from "../payment/problem.ts";
 
 /** Requests other than uploads and manifests are a few short fields. */

@@ -1,5 +1,5 @@
 /** How an upload is to be read: `?key=id&index=country&index=city&type.zip=string`. */
-import { z } from "zod";
+import * as z from "zod";
 import { columnTypeSchema } from "../contracts/snapshot.ts";
 import { type Parsed, parseValue, refuseRepeated } from "./request.ts";
 

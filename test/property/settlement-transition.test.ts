@@ -5,7 +5,8 @@ import type { Posting } from "../../src/settlement/journal.ts";
 import { nextStep } from "../../src/settlement/next-step.ts";
 import type { SettleOutcome } from "../../src/settlement/outcome.ts";
 import { type Payment, isFailed, isSettled, openAttempt } from "../../src/settlement/payment.ts";
-import { type PaymentEvent, transition } from "../../src/settlement/transition.ts";
+import type { PaymentEvent } from "../../src/settlement/event.ts";
+import { transition } from "../../src/settlement/transition.ts";
 import { NOW_MS, stagedPayment } from "../support/payments.ts";
 
 const RUNS = 10_000;

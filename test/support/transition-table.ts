@@ -1,6 +1,7 @@
 /** The transition table of the settlement machine, worked out from the code: what `docs/state-machine.md` shows. */
 import type { Payment, PaymentState } from "../../src/settlement/payment.ts";
-import { type PaymentEvent, transition } from "../../src/settlement/transition.ts";
+import type { PaymentEvent } from "../../src/settlement/event.ts";
+import { transition } from "../../src/settlement/transition.ts";
 import { NOW_MS, stagedPayment } from "./payments.ts";
 
 const transfer = {

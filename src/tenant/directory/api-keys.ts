@@ -1,5 +1,5 @@
 /** API keys in D1: hashes only. */
-import { z } from "zod";
+import * as z from "zod";
 import { type TenantRecord, TENANT_COLUMNS, tenantRowSchema } from "./tenants.ts";
 
 /** What is kept of a key. */

@@ -1,5 +1,5 @@
 /** The audit log: who changed what, when. Entries are written in the same batch as the change they tell of. */
-import { z } from "zod";
+import * as z from "zod";
 import type { TenantId } from "../tenant-id.ts";
 import { jsonTextSchema } from "./json-text.ts";
 

@@ -1,5 +1,5 @@
 /** How a tenant comes to be: a number first, then the tenant with its key and audit entry, all or nothing. */
-import { z } from "zod";
+import * as z from "zod";
 import { type ApiKeyDigest, apiKeyStatement } from "./api-keys.ts";
 import { auditStatement } from "./audit.ts";
 import type { TenantRecord } from "./tenants.ts";

@@ -1,5 +1,5 @@
 /** What tenants uploaded: one row for every version of a dataset; the rows of data are in `DatasetStore` objects. */
-import { z } from "zod";
+import * as z from "zod";
 import { columnSchema } from "../../contracts/snapshot.ts";
 import { auditStatement } from "./audit.ts";
 import { jsonTextSchema } from "./json-text.ts";

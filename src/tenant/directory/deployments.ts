@@ -1,5 +1,5 @@
 /** What tenants put on sale: immutable, numbered deployments, of which one is active. */
-import { z } from "zod";
+import * as z from "zod";
 import type { Manifest } from "../../contracts/manifest.ts";
 import { type Route, routeSchema, type TenantSnapshot } from "../../contracts/snapshot.ts";
 import type { TenantId } from "../tenant-id.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** A TEXT column that holds JSON of the given shape. */
 export function jsonTextSchema<Shape extends z.ZodType>(shape: Shape) {

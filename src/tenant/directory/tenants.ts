@@ -1,5 +1,5 @@
 /** Tenants in D1. Rows are parsed on the way out, so that a schema and its code can't drift apart unseen. */
-import { z } from "zod";
+import * as z from "zod";
 import { collectionSchema, planIdSchema } from "../../contracts/snapshot.ts";
 import { type TenantId, tenantIdSchema } from "../tenant-id.ts";
 

@@ -1,0 +1,107 @@
+/** Decisions of the ledger as its callers are told them. Pure. */
+import type {
+  ClaimReply,
+  RecordReply,
+  SettlementSummary,
+  StoredResponse,
+} from "../../src/contracts/ledger.ts";
+import type { ClaimDecision } from "../../src/settlement/claim.ts";
+import { type Payment, isFailed, isSettled, openAttempt } from "../../src/settlement/payment.ts";
+
+/** What a client is told to wait before it resends. */
+export const RETRY_AFTER_MS = 1_000;
+
+/**
+ * @param responseOf the stored response of a payment
+ * @throws when a payment has lost the response it says is kept
+ */
+export function claimReply(
+  decision: ClaimDecision,
+  responseOf: (paymentId: string) => StoredResponse | null,
+): ClaimReply {
+  switch (decision.decision) {
+    case "grant": {
+      const { paymentId, fence, leaseExpiresAtMs } = decision.claim;
+      return { result: "granted", grant: { paymentId, fence, leaseExpiresAtMs } };
+    }
+    case "replay":
+      return replay(decision.payment, decision.superseded?.supersededBy ?? null, responseOf);
+    case "in_progress":
+      return {
+        result: "in_progress",
+        paymentId: decision.paymentId,
+        retryAfterMs: RETRY_AFTER_MS,
+      };
+    case "unknown":
+      return unknownReply(decision.payment);
+    case "failed":
+      return {
+        result: "failed",
+        paymentId: decision.payment.paymentId,
+        reason: decision.payment.failure ?? "settlement_failed",
+        transaction: decision.payment.transaction,
+      };
+    case "response_expired":
+      return {
+        result: "response_expired",
+        paymentId: decision.payment.paymentId,
+        transaction: decision.payment.transaction,
+      };
+    case "proof_required":
+      return { result: "proof_required", paymentId: decision.payment.paymentId };
+    case "conflict":
+      return { result: "conflict" };
+    case "refused":
+      return { result: "refused", reason: decision.reason };
+    default:
+      return decision satisfies never;
+  }
+}
+
+function replay(
+  payment: Payment,
+  supersededBy: string | null,
+  responseOf: (paymentId: string) => StoredResponse | null,
+): ClaimReply {
+  const response = responseOf(payment.paymentId);
+  if (response === null) {
+    throw new Error(`payment ${payment.paymentId} has lost the response it says is kept`);
+  }
+  return {
+    result: "replay",
+    paymentId: payment.paymentId,
+    response,
+    settlement: summaryOf(payment),
+    supersededBy,
+  };
+}
+
+/** @param attempt whose outcome was recorded: a later open one is the caller's next */
+export function recordReply(payment: Payment, attempt: number): RecordReply {
+  if (isSettled(payment)) return { result: "settled", settlement: summaryOf(payment) };
+  if (isFailed(payment)) {
+    return {
+      result: "failed",
+      reason: payment.failure ?? "settlement_failed",
+      transaction: payment.transaction,
+    };
+  }
+  const open = openAttempt(payment);
+  return open !== null && open.attempt > attempt
+    ? { result: "attempt", attempt: open.attempt, facilitatorId: open.facilitatorId }
+    : { result: "unknown", transaction: payment.transaction, retryAfterMs: RETRY_AFTER_MS };
+}
+
+function unknownReply(payment: Payment): ClaimReply {
+  return {
+    result: "unknown",
+    paymentId: payment.paymentId,
+    transaction: payment.transaction,
+    retryAfterMs: RETRY_AFTER_MS,
+  };
+}
+
+function summaryOf(payment: Payment): SettlementSummary {
+  const { network, payer, amountAtomic } = payment.authorization;
+  return { transaction: payment.transaction ?? "", network, payer, amountAtomic };
+}
