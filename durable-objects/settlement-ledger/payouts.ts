@@ -2,6 +2,7 @@
  * Payouts: payments with us as the payer. The amount is reserved from confirmed credit in the transaction that
  * creates the payout; from then on it is settled, retried and confirmed by the same machine as any payment.
  */
+import { PAYOUT_CAP_ATOMIC } from "../../src/chain/payout-policy.ts";
 import type { PayoutReply, PayoutRequest } from "../../src/contracts/ledger.ts";
 import type { Balance, Payout } from "../../src/contracts/tenant-api.ts";
 import { postingFor } from "../../src/settlement/journal.ts";
@@ -47,8 +48,12 @@ export class Payouts {
           : { result: "accepted", payout, replayed: true };
       }
       const availableAtomic = this.#available(request.asset);
-      const amountAtomic = request.amountAtomic ?? availableAtomic;
+      // The signer enforces the cap; asking it in vain would only hold the amount until the payout expired.
+      const capAtomic = PAYOUT_CAP_ATOMIC;
+      const amountAtomic =
+        request.amountAtomic ?? (availableAtomic < capAtomic ? availableAtomic : capAtomic);
       if (availableAtomic <= 0n) return { result: "nothing_available", availableAtomic: 0n };
+      if (amountAtomic > capAtomic) return { result: "over_payout_cap", capAtomic };
       if (amountAtomic > availableAtomic) {
         return { result: "insufficient_available_funds", availableAtomic };
       }

@@ -1,24 +1,16 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { ConfigError } from "../config.ts";
-import { amountAtomicSchema } from "../contracts/amount.ts";
 import type { Authorization } from "../settlement/authorization.ts";
 import { readTenant } from "../tenant/directory/tenants.ts";
 import { type DepositAccount, deriveDepositAccount, parseDepositSeed } from "./deposit-account.ts";
 import { payoutNonce, signAuthorization } from "./payout-authorization.ts";
 import {
-  DEFAULT_PAYOUT_CAP_ATOMIC,
   type PayoutDirectoryRecord,
   type PayoutSigningRequest,
   type SigningRefusal,
   payoutRefusal,
   payoutSigningRequestSchema,
 } from "./payout-policy.ts";
-
-/** A variable that may be left out, and so is not in the generated `Env`. */
-interface SignerSettings {
-  /** Largest payout that is signed, atomic units in decimal digits. */
-  readonly PAYOUT_CAP_ATOMIC?: string;
-}
 
 export type SignPayoutReply =
   | {
@@ -34,9 +26,9 @@ export type SignPayoutReply =
  * Holds the keys of the deposit accounts: the only code that reads the seed, and it tells nobody a key. What is
  * signed is decided here, by the directory and not by the caller. It has no route: only service bindings reach it.
  *
- * Refusals are answers. Both methods throw a ConfigError when the platform itself is set up wrongly.
+ * Refusals are answers. Both methods throw a ConfigError when the seed is missing or malformed.
  */
-export class DepositSigner extends WorkerEntrypoint<Env & SignerSettings> {
+export class DepositSigner extends WorkerEntrypoint<Env> {
   /** The account that receives a tenant's payments, lower-case hex. @param serial the tenant's number, from 1 */
   async depositAddress(serial: number): Promise<string> {
     const { address } = await this.#account(serial);
@@ -57,7 +49,6 @@ export class DepositSigner extends WorkerEntrypoint<Env & SignerSettings> {
     }
     const reason = payoutRefusal(payout, record, {
       depositAddress: account.address,
-      capAtomic: this.#payoutCapAtomic(),
       nowMs: Date.now(),
     });
     if (reason !== null) return { result: "refused", reason };
@@ -81,13 +72,5 @@ export class DepositSigner extends WorkerEntrypoint<Env & SignerSettings> {
       throw new ConfigError("DEPOSIT_SEED", "must be 0x and 64 hexadecimal digits (32 bytes)");
     }
     return await deriveDepositAccount(seed, this.env.ENVIRONMENT, serial);
-  }
-
-  #payoutCapAtomic(): bigint {
-    const text = this.env.PAYOUT_CAP_ATOMIC;
-    if (text === undefined) return DEFAULT_PAYOUT_CAP_ATOMIC;
-    const parsed = amountAtomicSchema.safeParse(text);
-    if (parsed.success) return parsed.data;
-    throw new ConfigError("PAYOUT_CAP_ATOMIC", "must be atomic units in decimal digits");
   }
 }

@@ -4,8 +4,8 @@ import { addressSchema } from "../contracts/tenant-api.ts";
 import type { TenantRecord } from "../tenant/directory/tenants.ts";
 import { tenantIdSchema } from "../tenant/tenant-id.ts";
 
-/** 10,000 USDC (6 decimals): more than a payout of per-call prices, less than a disaster. */
-export const DEFAULT_PAYOUT_CAP_ATOMIC = 10_000n * 10n ** 6n;
+/** Most that one payout moves: 10,000 USDC (6 decimals): more than a payout of per-call prices, less than a disaster. */
+export const PAYOUT_CAP_ATOMIC = 10_000n * 10n ** 6n;
 
 /** Payouts ask for an hour. Twice that leaves room for clocks, and still ends before a wallet can have changed. */
 const PAYOUT_VALIDITY_MAX_MS = 2 * 60 * 60 * 1_000;
@@ -53,7 +53,6 @@ export function payoutRefusal(
   record: PayoutDirectoryRecord | null,
   context: {
     readonly depositAddress: string;
-    readonly capAtomic: bigint;
     /** Milliseconds since the epoch. */
     readonly nowMs: number;
   },
@@ -61,7 +60,7 @@ export function payoutRefusal(
   if (record?.serial !== request.serial) return "unknown_tenant";
   if (request.wallet !== record.wallet) return "destination_not_tenant_wallet";
   if (record.payTo !== context.depositAddress) return "not_deposit_account";
-  if (request.amountAtomic > context.capAtomic) return "amount_over_cap";
+  if (request.amountAtomic > PAYOUT_CAP_ATOMIC) return "amount_over_cap";
   const { validAfterMs, validBeforeMs } = request;
   const isWithinBounds =
     validAfterMs < validBeforeMs &&

@@ -160,7 +160,7 @@ export interface PayoutRequest {
   readonly asset: string;
   readonly payTo: string;
   readonly wallet: string;
-  /** null pays out all that is available. */
+  /** null pays out all that is available, up to the cap of one payout. */
   readonly amountAtomic: bigint | null;
 }
 
@@ -168,4 +168,5 @@ export type PayoutReply<PayoutView> =
   | { readonly result: "accepted"; readonly payout: PayoutView; readonly replayed: boolean }
   | { readonly result: "nothing_available"; readonly availableAtomic: bigint }
   | { readonly result: "insufficient_available_funds"; readonly availableAtomic: bigint }
+  | { readonly result: "over_payout_cap"; readonly capAtomic: bigint }
   | { readonly result: "idempotency_key_conflict" };

@@ -69,6 +69,7 @@ const PROBLEMS = {
     title: "This Idempotency-Key belongs to another request",
   },
   nothing_available: { status: 409, title: "Nothing confirmed is available to pay out" },
+  over_payout_cap: { status: 400, title: "One payout can't be that large: pay out in parts" },
   insufficient_available_funds: { status: 409, title: "Less than that is available to pay out" },
   internal_error: { status: 500, title: "Something broke on our side" },
 } as const satisfies Record<string, { readonly status: number; readonly title: string }>;

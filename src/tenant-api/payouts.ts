@@ -71,6 +71,11 @@ function payoutAnswer(reply: PayoutReply<Payout>): Response {
         detail: `${reply.availableAtomic} atomic units are confirmed and available.`,
         extra: { availableAtomic: reply.availableAtomic.toString() },
       });
+    case "over_payout_cap":
+      return problem(reply.result, {
+        detail: `One payout is at most ${reply.capAtomic} atomic units.`,
+        extra: { capAtomic: reply.capAtomic.toString() },
+      });
     case "idempotency_key_conflict":
       return problem("idempotency_key_conflict");
     default:

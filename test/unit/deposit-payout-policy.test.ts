@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
-  DEFAULT_PAYOUT_CAP_ATOMIC,
+  PAYOUT_CAP_ATOMIC,
   type PayoutDirectoryRecord,
   type PayoutSigningRequest,
   payoutRefusal,
@@ -24,7 +24,7 @@ const request: PayoutSigningRequest = payoutSigningRequestSchema.parse({
     version: "2",
   },
   wallet: WALLET,
-  amountAtomic: DEFAULT_PAYOUT_CAP_ATOMIC,
+  amountAtomic: PAYOUT_CAP_ATOMIC,
   validAfterMs: 0,
   validBeforeMs: NOW_MS + 7_200_000,
 });
@@ -35,7 +35,6 @@ function refusal(
 ) {
   return payoutRefusal({ ...request, ...change }, known, {
     depositAddress: DEPOSIT,
-    capAtomic: DEFAULT_PAYOUT_CAP_ATOMIC,
     nowMs: NOW_MS,
   });
 }
@@ -51,7 +50,7 @@ describe("a payout", () => {
   });
 
   it("is refused to any address but the tenant's wallet, before anything else is looked at", () => {
-    expect(refusal({ wallet: STRANGER, amountAtomic: DEFAULT_PAYOUT_CAP_ATOMIC + 1n })).toBe(
+    expect(refusal({ wallet: STRANGER, amountAtomic: PAYOUT_CAP_ATOMIC + 1n })).toBe(
       "destination_not_tenant_wallet",
     );
   });
@@ -61,7 +60,7 @@ describe("a payout", () => {
   });
 
   it("is refused over the cap", () => {
-    expect(refusal({ amountAtomic: DEFAULT_PAYOUT_CAP_ATOMIC + 1n })).toBe("amount_over_cap");
+    expect(refusal({ amountAtomic: PAYOUT_CAP_ATOMIC + 1n })).toBe("amount_over_cap");
   });
 
   it.each([

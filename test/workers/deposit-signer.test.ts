@@ -147,19 +147,6 @@ describe("a deposit signer that is set up wrongly", () => {
     );
   });
 
-  it("says so when the cap is no amount", async () => {
-    await expect(signerWith({ PAYOUT_CAP_ATOMIC: "10 USDC" }).signPayout(request)).rejects.toThrow(
-      "configuration PAYOUT_CAP_ATOMIC: must be atomic units in decimal digits",
-    );
-  });
-
-  it("keeps to the cap that is configured", async () => {
-    expect(await signerWith({ PAYOUT_CAP_ATOMIC: "5" }).signPayout(request)).toEqual({
-      result: "refused",
-      reason: "amount_over_cap",
-    });
-  });
-
   it("derives other accounts in another environment", async () => {
     const address = await signerWith({ ENVIRONMENT: "production" }).depositAddress(request.serial);
     expect(address).not.toBe(depositAddress);
@@ -174,7 +161,7 @@ describe("a deposit signer that is set up wrongly", () => {
   });
 });
 
-function signerWith(change: Partial<Env> & { PAYOUT_CAP_ATOMIC?: string }): DepositSigner {
+function signerWith(change: Partial<Env>): DepositSigner {
   return new DepositSigner(createExecutionContext(), { ...env, ...change });
 }
 
