@@ -62,8 +62,7 @@ export class FacilitatorWorld {
   /** A gateway of an edge of its own. */
   edge(instanceId: string): RoutedFacilitators {
     const now = () => this.nowMs;
-    const sleep = () => new Promise<void>((resolve) => setImmediate(resolve));
-    const cache = new HealthCache({ client: this.#client(), instanceId, now, sleep });
+    const cache = new HealthCache({ client: this.#client(), instanceId, now, sleep: nextTurn });
     const context = {
       waitUntil: (promise: Promise<unknown>) => void this.#background.push(promise),
     };

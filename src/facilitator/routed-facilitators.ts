@@ -1,0 +1,266 @@
+import type { FacilitatorConfig } from "../config.ts";
+import type { WirePayment } from "../payment/wire.ts";
+import type { SettleOutcome, UnavailableOutcome, VerifyOutcome } from "../settlement/outcome.ts";
+import type { VerifyReading } from "./classify.ts";
+import type { FacilitatorGateway, VerifyRequest, VerifyResult } from "./gateway.ts";
+import type { BackgroundContext, HealthCache } from "./health-cache.ts";
+import type { HealthSignal, Operation } from "./health-signal.ts";
+import type { Fetch } from "./http-exchange.ts";
+import { postSettle, postVerify } from "./http-facilitator.ts";
+import type { PaymentKind } from "./payment-kind.ts";
+import type { ExpectedTransfer, FacilitatorId } from "./port.ts";
+import { type RoutableFacilitator, type RoutePlan, planRoute } from "./routing.ts";
+import { isReachable } from "./supported.ts";
+
+export interface RoutedFacilitatorsOptions {
+  /** In order of preference, at least one. */
+  readonly facilitators: readonly FacilitatorConfig[];
+  readonly cache: HealthCache;
+  readonly context: BackgroundContext;
+  readonly fetch?: Fetch | undefined;
+  readonly now?: () => number;
+}
+
+/** A call that is under way, and under what it was admitted. */
+interface StartedCall {
+  readonly facilitatorId: FacilitatorId;
+  readonly operation: Operation;
+  readonly epoch: number;
+  readonly probeId: string | null;
+  readonly startedAtMs: number;
+}
+
+/** All attempts to verify one payment together. */
+const VERIFY_DEADLINE_MS = 10_000;
+/** Less time than this is not worth an attempt. */
+const ATTEMPT_MS_MIN = 250;
+/** Part of the time that is left for an attempt when another facilitator could be asked after it. */
+const ATTEMPT_SHARE = 0.6;
+/** A facilitator that was given less time by our own deadline did not time out. */
+const TIMEOUT_MS_FAIR = 2_000;
+
+/** Shares are per second: a tenant that used its own up has another one then. */
+const SHARE_RETRY_MS = 1_000;
+
+/** Routes calls by the shared health, and reports how they went. The only loop here is verify's failover. */
+export class RoutedFacilitators implements FacilitatorGateway {
+  readonly #facilitators: readonly FacilitatorConfig[];
+  readonly #cache: HealthCache;
+  readonly #context: BackgroundContext;
+  readonly #fetch: Fetch | undefined;
+  readonly #now: () => number;
+
+  constructor(options: RoutedFacilitatorsOptions) {
+    this.#facilitators = options.facilitators;
+    this.#cache = options.cache;
+    this.#context = options.context;
+    this.#fetch = options.fetch;
+    this.#now = options.now ?? (() => Date.now());
+  }
+
+  async verify(payment: WirePayment, request: VerifyRequest): Promise<VerifyResult> {
+    const deadlineMs = request.deadlineMs ?? this.#now() + VERIFY_DEADLINE_MS;
+    await this.#cache.ready(this.#context);
+    const boundTo = request.boundFacilitatorId ?? null;
+    const plan = this.#plan("verify", request.kind, boundTo);
+    this.#probeVerify(plan, payment);
+    this.#prepareSettleProbe(this.#plan("settle", request.kind, boundTo));
+    let doubted: VerifyResult | null = null;
+    let missed: VerifyResult | null = null;
+    for (const [index, { facilitatorId }] of plan.candidates.entries()) {
+      const timeLeftMs = deadlineMs - this.#now();
+      if (timeLeftMs < ATTEMPT_MS_MIN) break;
+      const isLast = index === plan.candidates.length - 1;
+      const timeoutMs = isLast ? timeLeftMs : timeLeftMs * ATTEMPT_SHARE;
+      const { outcome, doubtful } = this.#cache.admit(facilitatorId, request.tenantId ?? "")
+        ? await this.#verifyAt(facilitatorId, payment, timeoutMs)
+        : { outcome: notSent("rate_limited", SHARE_RETRY_MS), doubtful: false };
+      const result: VerifyResult = { outcome, facilitatorId };
+      if (outcome.class === "unavailable") {
+        missed = missed === null ? result : sooner(missed, result);
+      } else if (doubted !== null) {
+        if (outcome.class === "valid") this.#recordContradiction(doubted.facilitatorId);
+        return result;
+      } else if (doubtful || (request.signatureProved && rejectsSignature(outcome))) {
+        doubted = result;
+      } else {
+        return result;
+      }
+    }
+    return doubted ?? missed ?? this.#nobody();
+  }
+
+  candidatesForSettle(
+    kind: PaymentKind,
+    boundFacilitatorId: FacilitatorId | null,
+  ): readonly FacilitatorId[] {
+    this.#cache.refresh(this.#context);
+    const plan = this.#plan("settle", kind, boundFacilitatorId);
+    this.#prepareSettleProbe(plan);
+    return plan.candidates.map(({ facilitatorId }) => facilitatorId);
+  }
+
+  async settle(
+    facilitatorId: FacilitatorId,
+    payment: WirePayment,
+    expected: ExpectedTransfer,
+  ): Promise<SettleOutcome> {
+    const config = this.#configOf(facilitatorId);
+    if (config === undefined) return notSent("not_configured");
+    const limitedMs = this.#rateLimitedMs(facilitatorId, "settle");
+    if (limitedMs > 0) return notSent("rate_limited", limitedMs);
+    const probe = this.#cache.takeProbe(facilitatorId, "settle");
+    const call = this.#start(facilitatorId, "settle", probe);
+    const isHeard = this.#cache.recentCalls.hasAnswered(facilitatorId, call.startedAtMs);
+    if (!isHeard && !(await isReachable(config, { fetch: this.#fetch }))) {
+      const outcome = notSent("facilitator_unreachable");
+      this.#end(call, "unreachable", outcome);
+      return outcome;
+    }
+    const { outcome, health } = await postSettle(config, payment, expected, {
+      fetch: this.#fetch,
+    });
+    this.#end(call, health, outcome);
+    return outcome;
+  }
+
+  async #verifyAt(
+    facilitatorId: FacilitatorId,
+    payment: WirePayment,
+    timeLeftMs: number,
+    probe: Pick<StartedCall, "epoch" | "probeId"> | null = null,
+  ): Promise<Pick<VerifyReading, "outcome" | "doubtful">> {
+    const config = this.#configOf(facilitatorId);
+    if (config === undefined) return { outcome: notSent("not_configured"), doubtful: false };
+    const limitedMs = this.#rateLimitedMs(facilitatorId, "verify");
+    if (limitedMs > 0) {
+      return { outcome: notSent("rate_limited", limitedMs), doubtful: false };
+    }
+    const { verifyMs } = config.timeouts;
+    const timeoutMs = Math.ceil(Math.min(timeLeftMs, verifyMs));
+    const call = this.#start(facilitatorId, "verify", probe);
+    const { outcome, doubtful, health } = await postVerify(config, payment, {
+      timeoutMs,
+      fetch: this.#fetch,
+    });
+    const isCutShort = health === "timeout" && timeoutMs < Math.min(verifyMs, TIMEOUT_MS_FAIR);
+    if (!isCutShort) this.#end(call, health, outcome);
+    return { outcome, doubtful };
+  }
+
+  /** Probes a verify breaker beside the call that is served elsewhere: verifying twice costs nobody anything. */
+  #probeVerify({ resting }: RoutePlan, payment: WirePayment): void {
+    const facilitatorId = this.#readyToProbe(resting, "verify");
+    if (facilitatorId === undefined) return;
+    const probe = async (): Promise<void> => {
+      await this.#cache.requestProbe(facilitatorId, "verify");
+      const held = this.#cache.takeProbe(facilitatorId, "verify");
+      if (held !== null) await this.#verifyAt(facilitatorId, payment, VERIFY_DEADLINE_MS, held);
+    };
+    this.#context.waitUntil(probe());
+  }
+
+  /**
+   * Asks, behind the call, for the right to send one settlement to a facilitator that would go first again. It is
+   * there when this payment, or the next one, gets to settle.
+   */
+  #prepareSettleProbe({ candidates, resting }: RoutePlan): void {
+    const order = this.#facilitators.map(({ id }) => id);
+    const first = candidates[0]?.facilitatorId ?? "";
+    const preferred = resting.filter(
+      ({ facilitatorId }) => order.indexOf(facilitatorId) < order.indexOf(first),
+    );
+    const facilitatorId = this.#readyToProbe(preferred, "settle");
+    if (facilitatorId === undefined) return;
+    this.#context.waitUntil(this.#cache.requestProbe(facilitatorId, "settle"));
+  }
+
+  #readyToProbe(resting: RoutePlan["resting"], operation: Operation): FacilitatorId | undefined {
+    return resting.find(
+      ({ facilitatorId, degraded }) =>
+        degraded === "half_open" && !this.#cache.standing(facilitatorId, operation).isProbing,
+    )?.facilitatorId;
+  }
+
+  #plan(
+    operation: Operation,
+    kind: PaymentKind,
+    boundFacilitatorId: FacilitatorId | null,
+  ): RoutePlan {
+    const nowMs = this.#now();
+    const routable = this.#facilitators.map(({ id, networks }): RoutableFacilitator => ({
+      id,
+      networks: networks ?? null,
+      kinds: this.#cache.kinds(id),
+      breaker: this.#cache.standing(id, operation),
+      isSuspect: this.#cache.recentCalls.isSuspect(id, operation, nowMs),
+      holdsProbe: operation === "settle" && this.#cache.holdsProbe(id, operation),
+    }));
+    return planRoute({ kind, boundFacilitatorId, nowMs }, routable);
+  }
+
+  #start(
+    facilitatorId: FacilitatorId,
+    operation: Operation,
+    probe: Pick<StartedCall, "epoch" | "probeId"> | null,
+  ): StartedCall {
+    return {
+      facilitatorId,
+      operation,
+      epoch: probe?.epoch ?? this.#cache.standing(facilitatorId, operation).epoch,
+      probeId: probe?.probeId ?? null,
+      startedAtMs: this.#now(),
+    };
+  }
+
+  #end(call: StartedCall, signal: HealthSignal, outcome: VerifyOutcome | SettleOutcome): void {
+    const { startedAtMs, ...admitted } = call;
+    this.#cache.record(
+      {
+        ...admitted,
+        signal,
+        reason: "reason" in outcome ? outcome.reason : null,
+        durationMs: this.#now() - startedAtMs,
+        retryAfterMs: outcome.class === "unavailable" ? outcome.retryAfterMs : null,
+      },
+      this.#context,
+    );
+  }
+
+  /** Another facilitator, and our own checks, found valid what this one rejected. */
+  #recordContradiction(facilitatorId: FacilitatorId): void {
+    const call = this.#start(facilitatorId, "verify", null);
+    this.#end(call, "contradicted", { class: "invalid", reason: "contradicted" });
+  }
+
+  #rateLimitedMs(facilitatorId: FacilitatorId, operation: Operation): number {
+    return this.#cache.standing(facilitatorId, operation).rateLimitedUntilMs - this.#now();
+  }
+
+  #configOf(facilitatorId: FacilitatorId): FacilitatorConfig | undefined {
+    return this.#facilitators.find(({ id }) => id === facilitatorId);
+  }
+
+  #nobody(): VerifyResult {
+    return { outcome: notSent("no_facilitator"), facilitatorId: this.#facilitators[0]?.id ?? "" };
+  }
+}
+
+function notSent(reason: string, retryAfterMs: number | null = null): UnavailableOutcome {
+  return { class: "unavailable", reason, retryAfterMs };
+}
+
+function rejectsSignature(outcome: VerifyOutcome): boolean {
+  return outcome.class === "invalid" && outcome.reason === "invalid_signature";
+}
+
+/** Of two that gave no answer, the one that can be asked again first, as far as they said. */
+function sooner(left: VerifyResult, right: VerifyResult): VerifyResult {
+  return retryAfterOf(right) < retryAfterOf(left) ? right : left;
+}
+
+function retryAfterOf({ outcome }: VerifyResult): number {
+  return (
+    (outcome.class === "unavailable" ? outcome.retryAfterMs : null) ?? Number.POSITIVE_INFINITY
+  );
+}

@@ -1,0 +1,89 @@
+/**
+ * Which facilitators to try for a payment, in which order. Pure.
+ *
+ * The configured order stands, except that health moves facilitators back or takes them out. It never takes out the
+ * last one that could serve: when every breaker is open, all of them are tried, marked degraded. Only an operator's
+ * `open` excludes for good.
+ */
+import type { BreakerStanding } from "./health-messages.ts";
+import { type PaymentKind, isSameKind } from "./payment-kind.ts";
+import type { FacilitatorId } from "./port.ts";
+
+/** What is known about one facilitator when a payment is routed. */
+export interface RoutableFacilitator {
+  readonly id: FacilitatorId;
+  /** CAIP-2 networks it may be used for; null for all that it lists. */
+  readonly networks: readonly string[] | null;
+  /** What it says it serves; null when it was never heard. */
+  readonly kinds: readonly PaymentKind[] | null;
+  readonly breaker: BreakerStanding;
+  /** This edge just failed to reach it, and nobody else may know yet. */
+  readonly isSuspect: boolean;
+  /** This edge holds the right to probe it: it takes its place in the order for that one call. */
+  readonly holdsProbe: boolean;
+}
+
+export interface Route {
+  readonly kind: PaymentKind;
+  /** The only facilitator that may serve a bound scheme; null when any may. */
+  readonly boundFacilitatorId: FacilitatorId | null;
+  readonly nowMs: number;
+}
+
+/** Why a candidate is not where the configured order has it, or is tried although it should rest. */
+export type Degradation = keyof typeof BACKWARDS;
+
+/** How far back each one moves a facilitator. From `half_open` on it rests while another can be tried. */
+const BACKWARDS = { kind_unlisted: 0, suspect: 1, rate_limited: 2, half_open: 3, open: 4 } as const;
+
+export interface Candidate {
+  readonly facilitatorId: FacilitatorId;
+  /** Epoch of the breaker under which it is admitted. */
+  readonly epoch: number;
+  readonly degraded: Degradation | null;
+}
+
+export interface RoutePlan {
+  /** To try, best first. Empty only when none is configured for the network or operators closed them all. */
+  readonly candidates: readonly Candidate[];
+  /** Left out because of their breaker: what a probe could bring back. */
+  readonly resting: readonly Candidate[];
+}
+
+export function planRoute(route: Route, facilitators: readonly RoutableFacilitator[]): RoutePlan {
+  const { kind, boundFacilitatorId } = route;
+  const allowed = facilitators.filter(
+    ({ id, networks, breaker }) =>
+      breaker.state !== "forced_open" &&
+      (boundFacilitatorId === null || id === boundFacilitatorId) &&
+      (networks === null || networks.includes(kind.network)),
+  );
+  const listing = allowed.filter(
+    ({ kinds }) => kinds === null || kinds.some((listed) => isSameKind(listed, kind)),
+  );
+  const ordered = (listing.length > 0 ? listing : allowed)
+    .map((facilitator): Candidate => ({
+      facilitatorId: facilitator.id,
+      epoch: facilitator.breaker.epoch,
+      degraded: degradationOf(facilitator, route) ?? (listing.length > 0 ? null : "kind_unlisted"),
+    }))
+    .toSorted((left, right) => stepsBack(left) - stepsBack(right));
+  const { awake = [], resting = [] } = Object.groupBy(ordered, (candidate) =>
+    stepsBack(candidate) < BACKWARDS.half_open ? "awake" : "resting",
+  );
+  return awake.length > 0 ? { candidates: awake, resting } : { candidates: resting, resting: [] };
+}
+
+function degradationOf(
+  { breaker, isSuspect, holdsProbe }: RoutableFacilitator,
+  { nowMs }: Route,
+): Degradation | null {
+  if (breaker.state === "open") return "open";
+  if (breaker.state === "half_open" && !holdsProbe) return "half_open";
+  if (breaker.rateLimitedUntilMs > nowMs) return "rate_limited";
+  return isSuspect ? "suspect" : null;
+}
+
+function stepsBack({ degraded }: Candidate): number {
+  return degraded === null ? 0 : BACKWARDS[degraded];
+}
