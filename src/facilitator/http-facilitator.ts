@@ -10,7 +10,7 @@ import {
 } from "./classify.ts";
 import type { Operation } from "./health-signal.ts";
 import { type Fetch, type HttpRequest, exchange } from "./http-exchange.ts";
-import type { ExpectedTransfer, Facilitator } from "./port.ts";
+import type { ExpectedTransfer } from "./port.ts";
 
 /** Verify and settle responses are a few hundred bytes; extensions may add some. */
 const REPLY_BYTES_MAX = 64 * 1_024;
@@ -19,19 +19,6 @@ export interface FacilitatorCallOptions {
   /** Shorter than the configured timeout when the caller's own deadline is near. */
   readonly timeoutMs?: number;
   readonly fetch?: Fetch | undefined;
-}
-
-/** The port's view: outcomes only. */
-export function httpFacilitator(
-  config: FacilitatorConfig,
-  { fetch }: { readonly fetch?: Fetch } = {},
-): Facilitator {
-  return {
-    id: config.id,
-    verify: async (payment) => (await postVerify(config, payment, { fetch })).outcome,
-    settle: async (payment, expected) =>
-      (await postSettle(config, payment, expected, { fetch })).outcome,
-  };
 }
 
 /** One POST to `/verify`: what it says about the payment, and about the facilitator. */

@@ -1,4 +1,6 @@
+/** The one port to facilitators, for the dispatcher and the ledger's alarm alike: verify anywhere, settle where told. */
 import type { WirePayment } from "../payment/wire.ts";
+import type { PaymentKind } from "./payment-kind.ts";
 import type { SettleOutcome, VerifyOutcome } from "../settlement/outcome.ts";
 
 /** Configured name of a facilitator, for example `payai`; unique in the ordered list. */
@@ -12,12 +14,39 @@ export interface ExpectedTransfer {
   readonly amountAtomic: bigint;
 }
 
-/**
- * One facilitator. Calls never throw and never retry: whatever goes wrong comes back as an outcome class, and the
- * settlement core is the only owner of retries.
- */
-export interface Facilitator {
-  readonly id: FacilitatorId;
-  verify(payment: WirePayment): Promise<VerifyOutcome>;
-  settle(payment: WirePayment, expected: ExpectedTransfer): Promise<SettleOutcome>;
+export interface VerifyRequest {
+  readonly kind: PaymentKind;
+  /** Whether the signature was recovered to the payer already: then "invalid signature" is doubted. */
+  readonly signatureProved: boolean;
+  /** Whose call it is: a facilitator that limits us is shared fairly between tenants. */
+  readonly tenantId?: string;
+  /** The facilitator that was quoted, for schemes bound to one. */
+  readonly boundFacilitatorId?: FacilitatorId | null;
+  /** When the caller stops waiting, milliseconds since the epoch; ten seconds from now when left out. */
+  readonly deadlineMs?: number;
+}
+
+export interface VerifyResult {
+  readonly outcome: VerifyOutcome;
+  /** Who said so; the first in order when nobody could be asked. */
+  readonly facilitatorId: FacilitatorId;
+}
+
+export interface FacilitatorGateway {
+  /**
+   * Verifies at the first facilitator that answers: verifying moves no money, so it fails over freely within the
+   * deadline. A rejection that contradicts our own checks is put to one other facilitator before it is believed.
+   */
+  verify(payment: WirePayment, request: VerifyRequest): Promise<VerifyResult>;
+  /** Facilitators that may settle a payment of this kind, in order of preference. */
+  candidatesForSettle(
+    kind: PaymentKind,
+    boundFacilitatorId: FacilitatorId | null,
+  ): readonly FacilitatorId[];
+  /** Makes exactly one attempt. What to do about its outcome is the ledger's to decide. */
+  settle(
+    facilitatorId: FacilitatorId,
+    payment: WirePayment,
+    expected: ExpectedTransfer,
+  ): Promise<SettleOutcome>;
 }

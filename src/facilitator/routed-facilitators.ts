@@ -2,7 +2,7 @@ import type { FacilitatorConfig } from "../config.ts";
 import type { WirePayment } from "../payment/wire.ts";
 import type { SettleOutcome, UnavailableOutcome, VerifyOutcome } from "../settlement/outcome.ts";
 import type { VerifyReading } from "./classify.ts";
-import type { FacilitatorGateway, VerifyRequest, VerifyResult } from "./gateway.ts";
+import type { FacilitatorGateway, VerifyRequest, VerifyResult } from "./port.ts";
 import type { BackgroundContext, HealthCache } from "./health-cache.ts";
 import type { HealthSignal, Operation } from "./health-signal.ts";
 import type { Fetch } from "./http-exchange.ts";

@@ -3,7 +3,7 @@ import { type IncomingMessage, type Server, type ServerResponse, createServer } 
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { FacilitatorConfig } from "../../src/config.ts";
-import { httpFacilitator } from "../../src/facilitator/http-facilitator.ts";
+import { postSettle, postVerify } from "../../src/facilitator/http-facilitator.ts";
 import { checkFacilitator, parseSupported } from "../../src/facilitator/supported.ts";
 import type { WirePayment } from "../../src/payment/wire.ts";
 
@@ -70,15 +70,15 @@ const PAYMENT: WirePayment = {
 
 it("posts the payment once, in its own version, below the configured URL", async () => {
   answer = { status: 200, body: { isValid: true, payer: PAYER } };
-  const facilitator = httpFacilitator(config());
-  expect(await facilitator.verify(PAYMENT)).toEqual({ class: "valid", payer: PAYER });
+  const verified = await postVerify(config(), PAYMENT);
+  expect(verified.outcome).toEqual({ class: "valid", payer: PAYER });
   answer = {
     status: 200,
     body: { success: true, transaction: HASH, network: "base-sepolia", payer: PAYER },
   };
-  expect(
-    await facilitator.settle(PAYMENT, { network: NETWORK, payer: PAYER, amountAtomic: 10_000n }),
-  ).toEqual({ class: "settled", transaction: HASH });
+  const expected = { network: NETWORK, payer: PAYER, amountAtomic: 10_000n };
+  const settled = await postSettle(config(), PAYMENT, expected);
+  expect(settled.outcome).toEqual({ class: "settled", transaction: HASH });
   expect(received.map(({ method, path }) => `${method} ${path}`)).toEqual([
     "POST /x402/verify",
     "POST /x402/settle",
@@ -93,7 +93,7 @@ it("posts the payment once, in its own version, below the configured URL", async
 it("sends the token of a facilitator that wants one, also with health checks", async () => {
   answer = { status: 200, body: { isValid: true, kinds: [] } };
   const secured = config({ auth: { type: "bearer", token: "token-of-the-tests" } });
-  await httpFacilitator(secured).verify(PAYMENT);
+  await postVerify(secured, PAYMENT);
   await checkFacilitator(secured, [NETWORK]);
   expect(received.map(({ path, headers }) => [path, headers.authorization])).toEqual([
     ["/x402/verify", "Bearer token-of-the-tests"],
@@ -103,9 +103,9 @@ it("sends the token of a facilitator that wants one, also with health checks", a
 
 it("never retries, whatever the answer", async () => {
   answer = { status: 429, body: {} };
-  await httpFacilitator(config()).verify(PAYMENT);
+  await postVerify(config(), PAYMENT);
   answer = { status: 500, body: {} };
-  await httpFacilitator(config()).verify(PAYMENT);
+  await postVerify(config(), PAYMENT);
   expect(received).toHaveLength(2);
 });
 
