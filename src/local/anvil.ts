@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import type { ChildProcessByStdio } from "node:child_process";
 import { createRequire } from "node:module";
 import type { Readable } from "node:stream";
-import { z } from "zod";
+import * as z from "zod";
 
 const START_TIMEOUT_MS = 15_000;
 /** A method that takes longer belongs to a node that was stopped; saving a day's chain takes two seconds. */

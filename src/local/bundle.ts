@@ -9,6 +9,10 @@ export interface BundleOptions {
   /** Where `worker.js` and its source map go. */
   readonly outDir: string;
   readonly minify?: boolean;
+  /** Relative to the project; the product's own when left out. */
+  readonly entryPoint?: string;
+  /** Modules left out besides the runtime's own: imports that are never reached. */
+  readonly external?: readonly string[];
 }
 
 /** Writes the bundle and returns its path. @throws Error with esbuild's messages when the sources do not build. */
@@ -17,13 +21,13 @@ export async function bundleWorker(options: BundleOptions): Promise<string> {
   try {
     await build({
       absWorkingDir: PROJECT_ROOT,
-      entryPoints: ["src/index.ts"],
+      entryPoints: [options.entryPoint ?? "src/index.ts"],
       outfile,
       bundle: true,
       format: "esm",
       target: "es2024",
       conditions: ["workerd", "worker", "browser"],
-      external: ["cloudflare:*", "node:*"],
+      external: ["cloudflare:*", "node:*", ...(options.external ?? [])],
       minify: options.minify ?? false,
       sourcemap: "linked",
       logLevel: "silent",

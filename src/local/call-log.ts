@@ -1,5 +1,5 @@
 /** What a local facilitator remembers of the calls it got, without anything that could be used to pay. */
-import { z } from "zod";
+import * as z from "zod";
 import type { FacilitatorStats, RecordedCall } from "./facilitator-control.ts";
 import type { Operation } from "./faults.ts";
 

@@ -1,5 +1,5 @@
 /** What `chain.ts` and the keeper process it starts say to each other. */
-import { z } from "zod";
+import * as z from "zod";
 
 export const keeperOptionsSchema = z.strictObject({
   /** 0 takes a free one. */

@@ -2,7 +2,7 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import type { Anvil } from "./anvil.ts";
 import { identifyProcess, isRunning, processIdentitySchema } from "./process-identity.ts";
 import type { ProcessIdentity } from "./process-identity.ts";

@@ -1,11 +1,12 @@
 /** The HTTP face of a local facilitator: the protocol's routes, each behind a fault switch, and the switchboard. */
+import { randomBytes } from "node:crypto";
 import type { HttpBindings } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { isPaymentPayload, isPaymentRequirements } from "@x402/core/schemas";
 import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
 import { Hono } from "hono";
 import type { Context } from "hono";
-import { z } from "zod";
+import * as z from "zod";
 import { publicPartOf } from "./call-log.ts";
 import type { CallLog } from "./call-log.ts";
 import { faultInjectionSchema } from "./facilitator-control.ts";
@@ -75,7 +76,7 @@ export function facilitatorApp({ id, reference, log, held }: FacilitatorAppOptio
         log.performed(operation);
         return perform(awaitReceipt);
       };
-      const response = await answer(context, next.fault, performLogged, held);
+      const response = await answer(context, next.fault, performLogged, held, body);
       if (response === null) return dropConnection(context);
       call.status = response.status;
       return response;
@@ -126,6 +127,7 @@ async function answer(
   active: ActiveFault | null,
   perform: Perform,
   held: HeldCalls,
+  body: unknown,
 ): Promise<Response | null> {
   if (active === null) return context.json(await perform(true));
   switch (active.fault) {
@@ -155,9 +157,18 @@ async function answer(
     }
     case "pending":
       return context.json(await perform(false));
+    case "lie":
+      return context.json(pretendedSettlement(body));
     default:
       return active.fault satisfies never;
   }
+}
+
+/** A settle reply as it should be, but for the transaction. */
+function pretendedSettlement(body: unknown): object {
+  const { network } = paymentCallSchema.parse(body).paymentRequirements;
+  const transaction = `0x${randomBytes(32).toString("hex")}`;
+  return { success: true, transaction, network, payer: publicPartOf(body)?.payer };
 }
 
 /** The closest to a refused connection that is left once the connection was accepted. */

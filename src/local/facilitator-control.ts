@@ -2,7 +2,7 @@
  * The switchboard of a local facilitator: what its `/control` routes take and answer, and a client for them. The
  * routes hold no secrets and the money is play money, so they ask for no credentials.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { CALL_FAULTS, OPERATIONS, SETTLE_FAULTS } from "./faults.ts";
 import type { FaultInjection } from "./faults.ts";
 

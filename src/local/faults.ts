@@ -24,7 +24,7 @@ export const CALL_FAULTS = [
   "hang",
 ] as const;
 
-/** Faults of a settlement whose transaction does reach the chain. */
+/** Faults of settlements only. In all but the last the transaction does reach the chain. */
 export const SETTLE_FAULTS = [
   /** Settled, answered 502. */
   "settle-then-lost",
@@ -35,6 +35,8 @@ export const SETTLE_FAULTS = [
    * payment the reference forgets the hash: a failure with the text of an error for a reason.
    */
   "pending",
+  /** Answered as settled, with a transaction that nobody has ever sent. */
+  "lie",
 ] as const;
 
 export type CallFault = (typeof CALL_FAULTS)[number];

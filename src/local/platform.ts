@@ -17,15 +17,17 @@ const WORKER_NAME = "claw402";
 const HOST = "127.0.0.1";
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
+/** Milliseconds; `config.ts` has the defaults and bounds. */
+export interface FacilitatorTimeouts {
+  readonly verifyMs?: number | undefined;
+  readonly settleMs?: number | undefined;
+  readonly supportedMs?: number | undefined;
+}
+
 export interface FacilitatorSource {
   readonly id: string;
   readonly url: string;
-  /** Milliseconds; `config.ts` has the defaults and bounds. */
-  readonly timeouts?: {
-    readonly verifyMs?: number;
-    readonly settleMs?: number;
-    readonly supportedMs?: number;
-  };
+  readonly timeouts?: FacilitatorTimeouts | undefined;
 }
 
 export interface NetworkSource {

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 
 const portsSchema = z.record(z.string(), z.number().int().min(1).max(65_535));
 

@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 
 const secretsSchema = z.object({
   operatorToken: z.string().min(16),

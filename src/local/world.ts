@@ -9,7 +9,7 @@ import { startChain } from "./chain.ts";
 import { startFacilitator } from "./facilitator.ts";
 import { LOCAL_NETWORK } from "./local-network.ts";
 import { startPlatform } from "./platform.ts";
-import type { FacilitatorSource, Platform } from "./platform.ts";
+import type { FacilitatorSource, FacilitatorTimeouts, Platform } from "./platform.ts";
 import { portIfFree, readPorts, writePorts } from "./ports.ts";
 import type { KnownPorts } from "./ports.ts";
 import { lockState } from "./state-lock.ts";
@@ -32,6 +32,8 @@ export interface WorldOptions {
   readonly operatorToken?: string | undefined;
   /** Used in this order instead of starting two. */
   readonly facilitators: readonly FacilitatorSource[];
+  /** Of facilitators that have none of their own, the ones started here included. */
+  readonly timeouts?: FacilitatorTimeouts | undefined;
   /** Used instead of starting a chain. */
   readonly rpcUrl: string | null;
   /** CAIP-2. A chain that is started here is always `LOCAL_NETWORK`. */
@@ -82,7 +84,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     stateDir: options.stateDir,
     lock,
     operatorToken: options.operatorToken,
-    facilitators,
+    facilitators: facilitators.map((source) => ({ timeouts: options.timeouts, ...source })),
     network: {
       caip2: options.network,
       rpcUrl,

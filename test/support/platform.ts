@@ -3,10 +3,11 @@
  * the real ones do, and the platform as a `claw dev` of its own that can be killed and started again.
  */
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { generatePrivateKey, privateKeyToAddress } from "viem/accounts";
+import * as z from "zod";
 import { PlatformApi } from "../../src/cli/platform-api.ts";
 import { sampleCitiesCsv } from "../../src/cli/sample-data.ts";
 import { facilitatorKeys } from "../../src/local/accounts.ts";
@@ -21,6 +22,10 @@ import { isGroupAlive, killGroup, startDev } from "./dev-process.ts";
 import type { DevProcess } from "./dev-process.ts";
 
 export const OPERATOR_TOKEN = "operator-token-of-the-e2e-tests";
+
+const recordSchema = z.object({
+  children: z.object({ workerd: z.object({ pid: z.number().int().positive() }) }),
+});
 
 export interface TestFacilitator extends LocalFacilitator {
   readonly control: FacilitatorControl;
@@ -40,27 +45,31 @@ export interface TestRoute {
   readonly mode?: "list" | "download";
 }
 
-/** One platform with its chain and facilitators; `stop` in `afterAll`. */
+/** One platform with its chain and facilitators; stop it after the tests. */
 export class TestWorld {
   readonly chain: LocalChain;
   /** In the platform's order of preference. */
   readonly facilitators: readonly [TestFacilitator, TestFacilitator];
   readonly stateDir: string;
+  readonly #flags: readonly string[];
+  /** Whether chain and facilitators are another world's. */
+  readonly #isGuest: boolean;
   #platform: DevProcess;
 
   private constructor(
-    chain: LocalChain,
-    facilitators: readonly [TestFacilitator, TestFacilitator],
-    stateDir: string,
+    { chain, facilitators, stateDir, flags, isGuest }: WorldParts,
     platform: DevProcess,
   ) {
     this.chain = chain;
     this.facilitators = facilitators;
     this.stateDir = stateDir;
+    this.#flags = flags;
+    this.#isGuest = isGuest;
     this.#platform = platform;
   }
 
-  static async start(): Promise<TestWorld> {
+  /** @param flags of `claw dev`, in addition to those that connect it with chain and facilitators */
+  static async start(flags: readonly string[] = []): Promise<TestWorld> {
     await using started = new AsyncDisposableStack();
     const stateDir = await mkdtemp(join(tmpdir(), "claw-e2e-"));
     started.defer(() => rm(stateDir, { recursive: true, force: true }));
@@ -70,10 +79,19 @@ export class TestWorld {
     started.defer(() => primary.stop());
     const fallback = await startTestFacilitator("fallback", 1, chain.rpcUrl);
     started.defer(() => fallback.stop());
-    const facilitators = [primary, fallback] as const;
-    const platform = await startDev(devFlags(stateDir, chain, facilitators, 0));
+    const parts = { chain, facilitators: [primary, fallback], stateDir, flags } as const;
+    const platform = await startDev(devFlags(parts, 0));
     started.move();
-    return new TestWorld(chain, facilitators, stateDir, platform);
+    return new TestWorld({ ...parts, isGuest: false }, platform);
+  }
+
+  /** Another platform on the same chain and facilitators, which has seen nothing of them yet. */
+  async startBeside(): Promise<TestWorld> {
+    const stateDir = await mkdtemp(join(tmpdir(), "claw-e2e-"));
+    const { chain, facilitators } = this;
+    const parts = { chain, facilitators, stateDir, flags: this.#flags };
+    const platform = await startDev(devFlags(parts, 0));
+    return new TestWorld({ ...parts, isGuest: true }, platform);
   }
 
   /** Base URL; the same after a restart. */
@@ -91,10 +109,18 @@ export class TestWorld {
     await this.#platform.ended();
   }
 
+  /** Process id of the platform's Workers runtime, from the record in the state directory. */
+  async workerdPid(): Promise<number> {
+    const text = await readFile(join(this.stateDir, "processes.json"), "utf8");
+    return recordSchema.parse(JSON.parse(text)).children.workerd.pid;
+  }
+
   /** Starts the platform again, on the same port and state directory, after `kill`. */
   async restart(): Promise<void> {
     const port = Number(new URL(this.url).port);
-    this.#platform = await startDev(devFlags(this.stateDir, this.chain, this.facilitators, port));
+    const { chain, facilitators, stateDir } = this;
+    const parts = { chain, facilitators, stateDir, flags: this.#flags };
+    this.#platform = await startDev(devFlags(parts, port));
   }
 
   async createTenant(): Promise<TestTenant> {
@@ -132,8 +158,10 @@ export class TestWorld {
     await this.#platform.ended();
     const isLeft = isGroupAlive(pid);
     killGroup(pid);
-    for (const facilitator of this.facilitators) await facilitator.stop();
-    await this.chain.stop();
+    if (!this.#isGuest) {
+      for (const facilitator of this.facilitators) await facilitator.stop();
+      await this.chain.stop();
+    }
     await rm(this.stateDir, { recursive: true, force: true });
     if (isLeft) throw new Error(`a process of platform ${pid} outlived it`);
   }
@@ -149,13 +177,19 @@ async function startTestFacilitator(
   return { ...facilitator, control: facilitatorControl(facilitator.url) };
 }
 
+interface WorldParts {
+  readonly chain: LocalChain;
+  readonly facilitators: readonly [TestFacilitator, TestFacilitator];
+  readonly stateDir: string;
+  readonly flags: readonly string[];
+  readonly isGuest: boolean;
+}
+
 function devFlags(
-  stateDir: string,
-  chain: LocalChain,
-  facilitators: readonly TestFacilitator[],
+  { chain, facilitators, stateDir, flags }: Omit<WorldParts, "isGuest">,
   port: number,
 ): string[] {
-  const flags: [string, string][] = [
+  const wiring: [string, string][] = [
     ["--state", stateDir],
     ["--port", String(port)],
     ["--operator-token", OPERATOR_TOKEN],
@@ -163,5 +197,5 @@ function devFlags(
     ["--network", LOCAL_NETWORK],
     ...facilitators.map(({ url }): [string, string] => ["--facilitator", url]),
   ];
-  return flags.flat();
+  return [...wiring.flat(), ...flags];
 }

@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import solc from "solc";
-import { z } from "zod";
+import * as z from "zod";
 
 const CONTRACTS = ["TestUsdc", "Multicall3"] as const;
 

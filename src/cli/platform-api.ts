@@ -1,0 +1,203 @@
+/** The control plane (`/v1`) as typed calls: answers are checked against the contracts, failures become `CliError`s. */
+import * as z from "zod";
+import {
+  balanceSchema,
+  createTenantResponseSchema,
+  deploymentResponseSchema,
+  payoutSchema,
+  receiptListSchema,
+  receiptSchema,
+  uploadReportSchema,
+} from "../contracts/tenant-api.ts";
+import type {
+  Balance,
+  CreateTenantResponse,
+  DeploymentResponse,
+  Payout,
+  Receipt,
+  ReceiptList,
+  UploadReport,
+} from "../contracts/tenant-api.ts";
+import { CliError } from "./exit-codes.ts";
+
+const REQUEST_TIMEOUT_MS = 30_000;
+/** The largest upload at a modest 1 MB/s of uplink, and the time to store it. */
+const UPLOAD_TIMEOUT_MS = 5 * 60_000;
+
+const problemSchema = z.object({
+  code: z.string(),
+  title: z.string(),
+  detail: z.string().optional(),
+});
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  unauthorized: "check the API key (CLAW_API_KEY, --tenant) or the operator token",
+  forbidden: "this credential belongs to someone else: check CLAW_API_KEY and --tenant",
+  dataset_not_uploaded: "run `claw upload` first",
+  nothing_available: "payments become available once they are confirmed: see `claw balance`",
+  insufficient_available_funds: "see `claw balance` for what is available",
+};
+
+interface ApiRequest {
+  readonly method: "GET" | "POST" | "PUT";
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Blob;
+  readonly timeoutMs?: number;
+}
+
+export interface DatasetUpload {
+  readonly body: Blob;
+  readonly contentType: string;
+  readonly key: string | undefined;
+  readonly indexes: readonly string[];
+  readonly types: Readonly<Record<string, string>>;
+}
+
+export interface TenantCreation {
+  readonly tenantId: string;
+  readonly wallet: string;
+  readonly plan?: string | undefined;
+  readonly collection?: string | undefined;
+}
+
+/** One platform, one credential (an API key, or the operator's token for `createTenant`). */
+export class PlatformApi {
+  readonly #url: string;
+  readonly #token: string;
+  constructor(url: string, token: string) {
+    this.#url = url;
+    this.#token = token;
+  }
+
+  createTenant(tenant: TenantCreation): Promise<CreateTenantResponse> {
+    return this.#call(createTenantResponseSchema, postJson("/v1/tenants", tenant));
+  }
+
+  uploadDataset(name: string, upload: DatasetUpload): Promise<UploadReport> {
+    const query = new URLSearchParams();
+    if (upload.key !== undefined) query.set("key", upload.key);
+    for (const index of upload.indexes) query.append("index", index);
+    for (const [column, type] of Object.entries(upload.types)) query.set(`type.${column}`, type);
+    return this.#call(uploadReportSchema, {
+      method: "PUT",
+      path: withQuery(`/v1/datasets/${encodeURIComponent(name)}`, query),
+      headers: { "Content-Type": upload.contentType },
+      body: upload.body,
+      timeoutMs: UPLOAD_TIMEOUT_MS,
+    });
+  }
+
+  deploy(manifest: unknown): Promise<DeploymentResponse> {
+    return this.#call(deploymentResponseSchema, postJson("/v1/deployments", manifest));
+  }
+
+  receipts(query: URLSearchParams): Promise<ReceiptList> {
+    return this.#call(receiptListSchema, { method: "GET", path: withQuery("/v1/receipts", query) });
+  }
+
+  receipt(paymentId: string): Promise<Receipt> {
+    return this.#call(receiptSchema, {
+      method: "GET",
+      path: `/v1/receipts/${encodeURIComponent(paymentId)}`,
+    });
+  }
+
+  balance(): Promise<Balance> {
+    return this.#call(balanceSchema, { method: "GET", path: "/v1/balance" });
+  }
+
+  /** @param amountAtomic everything available when undefined */
+  createPayout(amountAtomic: bigint | undefined, idempotencyKey: string): Promise<Payout> {
+    const body = amountAtomic === undefined ? {} : { amountAtomic: amountAtomic.toString() };
+    return this.#call(payoutSchema, {
+      ...postJson("/v1/payouts", body),
+      headers: { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey },
+    });
+  }
+
+  payout(payoutId: string): Promise<Payout> {
+    return this.#call(payoutSchema, {
+      method: "GET",
+      path: `/v1/payouts/${encodeURIComponent(payoutId)}`,
+    });
+  }
+
+  async #call<Schema extends z.ZodType>(
+    schema: Schema,
+    request: ApiRequest,
+  ): Promise<z.output<Schema>> {
+    const response = await this.#send(request);
+    const value = parseJsonOrNull(await response.text());
+    if (!response.ok) throw refusal(response.status, value, this.#url);
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    throw new CliError(
+      "unexpected",
+      `${request.method} ${request.path} answered something this version does not understand`,
+      "the platform and this command may be of different versions",
+    );
+  }
+
+  async #send(request: ApiRequest): Promise<Response> {
+    try {
+      return await fetch(`${this.#url}${request.path}`, {
+        method: request.method,
+        headers: { ...request.headers, Authorization: `Bearer ${this.#token}` },
+        signal: AbortSignal.timeout(request.timeoutMs ?? REQUEST_TIMEOUT_MS),
+        ...(request.body === undefined ? {} : { body: request.body }),
+      });
+    } catch (error) {
+      throw unreachable(this.#url, error);
+    }
+  }
+}
+
+/** The error for a platform that does not answer. */
+export function unreachable(url: string, error: unknown): CliError {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new CliError(
+    "unreachable",
+    `no answer from ${new URL(url).origin}: ${reason}`,
+    "start a local platform with `claw dev`, or name another with --url or CLAW_URL",
+  );
+}
+
+/** The error for a problem document (RFC 9457), or for any other answer that is not 2xx. */
+function refusal(status: number, value: unknown, url: string): CliError {
+  const reason = status >= 500 ? "unreachable" : "refused";
+  const parsed = problemSchema.safeParse(value);
+  const remedy = parsed.success ? (REMEDIES[parsed.data.code] ?? null) : null;
+  return new CliError(reason, describeProblem(value) ?? `${url} answered ${status}`, remedy);
+}
+
+/** A problem document in one line; null for anything else. */
+export function describeProblem(value: unknown): string | null {
+  const parsed = problemSchema.safeParse(value);
+  if (!parsed.success) return null;
+  const { code, title, detail } = parsed.data;
+  return `${detail === undefined ? title : `${title}: ${detail}`} (${code})`;
+}
+
+function postJson(path: string, body: unknown): ApiRequest {
+  return {
+    method: "POST",
+    path,
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  };
+}
+
+function withQuery(path: string, query: URLSearchParams): string {
+  return query.size === 0 ? path : `${path}?${query.toString()}`;
+}
+
+/** null for what is not JSON. */
+export function parseJsonOrNull(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
