@@ -1,5 +1,6 @@
 /** Which platform a command speaks to, and as whom. */
-import { readSecrets } from "../local/secrets.ts";
+import { basename, dirname, join } from "node:path";
+import { type PlatformSecrets, readSecrets } from "../local/secrets.ts";
 import { readApiKeys } from "./credentials.ts";
 import { CliError } from "./exit-codes.ts";
 import { readManifest } from "./manifest-file.ts";
@@ -59,7 +60,10 @@ export async function resolveApiKey(choice: ApiKeyChoice): Promise<string> {
   );
 }
 
-/** The operator token: the flag, CLAW_OPERATOR_TOKEN, or for a platform on this machine its state directory's. */
+/**
+ * The operator token: the flag, CLAW_OPERATOR_TOKEN, or for a platform on this machine its state directory's. That
+ * one is looked for from here upwards, because a project usually lies below the directory `claw dev` runs in.
+ */
 export function resolveOperatorToken(
   flag: string | undefined,
   url: string,
@@ -67,11 +71,22 @@ export function resolveOperatorToken(
 ): string {
   const given = flag ?? process.env["CLAW_OPERATOR_TOKEN"];
   if (given) return given;
-  const kept = isLoopback(url) ? readSecrets(stateDir) : null;
-  if (kept !== null) return kept.operatorToken;
+  if (isLoopback(url)) {
+    const kept = nearestSecrets(stateDir);
+    if (kept !== null) return kept.operatorToken;
+  }
   throw new CliError(
     "usage",
     "no operator token",
     "give --operator-token or set CLAW_OPERATOR_TOKEN; `claw dev` prints its own at start",
   );
+}
+
+/** Secrets of the state directory, or of one by the same name in the nearest directory above. */
+function nearestSecrets(stateDir: string): PlatformSecrets | null {
+  const name = basename(stateDir);
+  for (let directory = dirname(stateDir); ; directory = dirname(directory)) {
+    const secrets = readSecrets(join(directory, name));
+    if (secrets !== null || directory === dirname(directory)) return secrets;
+  }
 }

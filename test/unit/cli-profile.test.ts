@@ -1,4 +1,5 @@
 /** Whom the command speaks for: precedence of flags, variables and files, and who may read the files. */
+import { mkdirSync } from "node:fs";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -100,4 +101,12 @@ test("knows which hosts are this machine", () => {
   expect(isLoopback("http://127.0.0.1:8402/t/acme")).toBe(true);
   expect(isLoopback("http://localhost:8402")).toBe(true);
   expect(isLoopback("https://127.0.0.1.example.com")).toBe(false);
+});
+
+test("finds the local platform's token from a project below the directory it runs in", () => {
+  const stateDir = join(directory, ".claw");
+  mkdirSync(stateDir);
+  const { operatorToken } = loadSecrets(stateDir);
+  const below = join(directory, "shop", ".claw");
+  expect(resolveOperatorToken(undefined, URL_LOCAL, below)).toBe(operatorToken);
 });
