@@ -10,6 +10,8 @@ export default defineConfig({
         test: {
           name: "unit",
           environment: "node",
+          // Some start the command as a process of its own, on whatever machine this is.
+          testTimeout: 30_000,
           include: [
             "test/unit/**/*.test.ts",
             "test/property/**/*.test.ts",
@@ -42,6 +44,7 @@ export default defineConfig({
         test: {
           name: "workers",
           include: ["test/workers/**/*.test.ts"],
+          testTimeout: 30_000,
           setupFiles: ["test/support/apply-migrations.ts"],
           deps: { optimizer: { ssr: { enabled: true, include: ["itty-durable"] } } },
         },

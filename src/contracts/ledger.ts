@@ -4,7 +4,7 @@
  * Amounts are `bigint` atomic units (they cross RPC); times are milliseconds since the epoch.
  */
 import type { WirePayment } from "../payment/wire.ts";
-import type { Authorization } from "../settlement/authorization.ts";
+import type { Authorization, SignedAuthorization } from "../settlement/authorization.ts";
 import type { SettleOutcome } from "../settlement/outcome.ts";
 import type { ReplayProofs } from "../settlement/payment.ts";
 import type { TenantId } from "../tenant/tenant-id.ts";
@@ -22,8 +22,9 @@ export interface ClaimRequest {
   readonly payer: string;
   /** Why a payment never seen before would be refused (price, expiry, ...); null when it would be taken. */
   readonly refusal: string | null;
-  /** Whether the signature was proved to be the payer's own before the claim (EOA signatures are, at the edge). */
-  readonly signatureProved: boolean;
+  readonly signed: SignedAuthorization;
+  /** Whether the signature is the payer's own; null leaves it to the ledger to find out where it matters. */
+  readonly signatureProved: boolean | null;
   readonly resignGuard: boolean;
   readonly replayGraceMs: number;
   /** Payments of this ledger whose answers this edge has written out since its last call. */
@@ -42,11 +43,34 @@ export interface StoredHeader {
   readonly value: string;
 }
 
-export interface StoredResponse {
+/** A handler's answer, whole. */
+export interface BufferedResponse {
   readonly status: number;
   /** In the order they were sent, payment headers excluded (they are added on the way out). */
   readonly headers: readonly StoredHeader[];
   readonly body: Uint8Array;
+}
+
+/** Where a body lies that is too large for the ledger's rows. */
+export interface BodyObject {
+  /** In the bucket of responses; begins with the tenant and the payment it belongs to. */
+  readonly key: string;
+  readonly bytes: number;
+  /** Lower-case hex. */
+  readonly sha256: string;
+}
+
+/** A handler's answer as the ledger keeps it. */
+export interface StoredResponse extends Omit<BufferedResponse, "body"> {
+  readonly body: Uint8Array | BodyObject;
+}
+
+/** The right to run the handler of a payment that settled before it. */
+export interface FulfilmentGrant {
+  /** Of the payment that is settled: when it was superseded, not the one that was sent. */
+  readonly paymentId: string;
+  /** The run this is, from 1. */
+  readonly attempt: number;
 }
 
 export type ClaimReply =
@@ -59,12 +83,25 @@ export type ClaimReply =
       /** Set when this payment was superseded and the answer is the earlier one's. */
       readonly supersededBy: string | null;
     }
-  | { readonly result: "in_progress"; readonly paymentId: string; readonly retryAfterMs: number }
+  | {
+      /** Settled upfront and not delivered: run the handler now, and report it (`recordFulfilment`). */
+      readonly result: "fulfil";
+      readonly grant: FulfilmentGrant;
+      readonly settlement: SettlementSummary;
+      readonly supersededBy: string | null;
+    }
+  | {
+      readonly result: "in_progress";
+      readonly paymentId: string;
+      readonly retryAfterMs: number;
+      readonly supersededBy: string | null;
+    }
   | {
       readonly result: "unknown";
       readonly paymentId: string;
       readonly transaction: string | null;
       readonly retryAfterMs: number;
+      readonly supersededBy: string | null;
     }
   | {
       readonly result: "failed";
@@ -78,6 +115,12 @@ export type ClaimReply =
       readonly result: "response_expired";
       readonly paymentId: string;
       readonly transaction: string | null;
+    }
+  | {
+      /** Settled upfront, never delivered, and not tried any more: a credit of the payer's. */
+      readonly result: "undelivered";
+      readonly paymentId: string;
+      readonly settlement: SettlementSummary;
     }
   | { readonly result: "refused"; readonly reason: string };
 
@@ -99,7 +142,8 @@ export interface StageRequest {
   readonly wire: WirePayment;
   readonly route: { readonly path: string; readonly method: string; readonly url: string };
   readonly plan: PlanId;
-  readonly response: StoredResponse;
+  /** Null on an upfront route, where the handler runs after the settlement. */
+  readonly response: StoredResponse | null;
   /** Facilitator of the first attempt, which the caller makes right after this call returns. */
   readonly facilitatorId: string;
   /** Id of the only facilitator that may settle this scheme, or null when any may. */
@@ -124,7 +168,12 @@ export interface RecordRequest {
 }
 
 export type RecordReply =
-  | { readonly result: "settled"; readonly settlement: SettlementSummary }
+  | {
+      readonly result: "settled";
+      readonly settlement: SettlementSummary;
+      /** Of an upfront payment: run its handler now. Null when another send does, and on other routes. */
+      readonly fulfilment: FulfilmentGrant | null;
+    }
   /** Nothing was sent by the attempt before: make this one now and record it. */
   | { readonly result: "attempt"; readonly attempt: number; readonly facilitatorId: string }
   | {
@@ -133,6 +182,20 @@ export type RecordReply =
       readonly retryAfterMs: number;
     }
   | { readonly result: "failed"; readonly reason: string; readonly transaction: string | null };
+
+export interface FulfilmentRequest {
+  readonly tenantId: TenantId;
+  readonly grant: FulfilmentGrant;
+  /** Whether the handler answered 2xx. */
+  readonly delivered: boolean;
+}
+
+export type FulfilmentReply =
+  /** Recorded: the answer may leave. */
+  | { readonly result: "fulfilled" }
+  /** A resend runs the handler again. */
+  | { readonly result: "pending" }
+  | { readonly result: "undelivered" };
 
 export interface ReleaseRequest {
   readonly tenantId: TenantId;

@@ -51,6 +51,8 @@ export const manifestRouteSchema = z
     price: priceSchema,
     description: z.string().max(400).optional(),
     methods: z.array(httpMethodSchema).min(1).default(["GET"]),
+    /** Whether the money moves after the handler answered, or before it runs: streams need `before`. */
+    settlement: z.enum(["after", "before"]).default("after"),
     resignGuard: z.boolean().default(true),
     replayGraceSeconds: z.number().int().min(0).max(86_400).default(600),
     dataset: datasetNameSchema.optional(),

@@ -87,6 +87,10 @@ export const paymentStateSchema = z.enum([
   "unknown",
   "settled",
   "confirmed",
+  // Paid upfront: what became of it once it was settled.
+  "settled_unfulfilled",
+  "fulfilled",
+  "paid_undelivered",
   "failed",
   "expired",
 ]);
@@ -141,6 +145,8 @@ export const balanceSchema = z.object({
   availableAtomic: z.string(),
   /** Reserved by payouts that are on their way. */
   inFlightAtomic: z.string(),
+  /** Owed back to payers whose paid call was never delivered. */
+  creditsAtomic: z.string(),
   paidOutAtomic: z.string(),
 });
 export type Balance = z.infer<typeof balanceSchema>;

@@ -18,7 +18,7 @@ function sourceFiles(...folders: readonly string[]): SourceFile[] {
       .map((name) => {
         const path = join(folder, name);
         const text = readFileSync(join(ROOT, path), "utf8");
-        const specifiers = [...text.matchAll(/(?:from|import) "([^"]+)"/g)].flatMap(
+        const specifiers = [...text.matchAll(/(?:from |import |import\()"([^"]+)"/g)].flatMap(
           ([, specifier]) => specifier ?? [],
         );
         return {
