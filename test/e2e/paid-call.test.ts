@@ -217,7 +217,7 @@ describe("a payment that does not fit is refused, runs nothing and moves nothing
   ])("%s", async (_what, change, status, code) => {
     const transfers = await transferCount(chain, tenant.payTo);
     const header = await payer.sign(echo, (payload) => {
-      change(payload as never);
+      change(payload);
     });
     const answer = await send(echo, header);
     expect([answer.status, answer.code]).toEqual([status, code]);

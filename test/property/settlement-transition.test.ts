@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { TransferEvidence } from "../../src/settlement/evidence.ts";
 import type { Posting } from "../../src/settlement/journal.ts";
@@ -6,6 +6,8 @@ import { nextStep } from "../../src/settlement/next-step.ts";
 import type { SettleOutcome } from "../../src/settlement/outcome.ts";
 import { type Payment, isFailed, isSettled, openAttempt } from "../../src/settlement/payment.ts";
 import type { PaymentEvent } from "../../src/settlement/event.ts";
+import { FULFILMENT_ATTEMPTS_MAX } from "../../src/settlement/fulfilment.ts";
+import { OPERATOR_UNPROVEN } from "../../src/settlement/operator.ts";
 import { transition } from "../../src/settlement/transition.ts";
 import { NOW_MS, stagedPayment } from "../support/payments.ts";
 
@@ -76,9 +78,27 @@ const event: fc.Arbitrary<PaymentEvent> = fc.oneof(
       ),
     }),
   },
+  {
+    weight: 4,
+    arbitrary: fc.oneof(
+      { weight: 4, arbitrary: fc.constant({ type: "fulfilment_started" as const }) },
+      {
+        weight: 4,
+        arbitrary: fc.record({
+          type: fc.constant("fulfilment_finished" as const),
+          attempt: fc.integer({ min: 1, max: FULFILMENT_ATTEMPTS_MAX + 1 }),
+          delivered: fc.boolean(),
+        }),
+      },
+      fc.constant({ type: "fulfilment_lapsed" as const }),
+    ),
+  },
   fc.constantFrom<PaymentEvent>(
     { type: "abandoned" },
     { type: "parked" },
+    { type: "retried" },
+    { type: "operator_resolved", resolution: "settled" },
+    { type: "operator_resolved", resolution: "failed" },
     { type: "answered" },
     { type: "response_removed" },
     { type: "deferred", untilMs: NOW_MS + 1 },
@@ -110,8 +130,15 @@ function play(
   return payment;
 }
 
+/** Its payer has ten seconds to come for the answer. */
+const upfrontPayment = stagedPayment({
+  response: "none",
+  fulfilment: { state: "pending", attempts: 0, beforeMs: NOW_MS + 10_000 },
+});
+
 const start = fc.constantFrom(
   stagedPayment(),
+  upfrontPayment,
   stagedPayment({ direction: "outgoing", feeAtomic: 0n, response: "none" }),
 );
 const history = fc.array(event, { maxLength: 40 });
@@ -166,7 +193,7 @@ describe("whatever happens to a payment, in any order", () => {
     );
   });
 
-  test("it fails only with evidence: all attempts refused or never sent, cancelled, or expired", () => {
+  test("it fails only with evidence (all attempts refused or never sent, cancelled, expired) or marked as unproven", () => {
     fc.assert(
       fc.property(start, history, (payment, events) => {
         play(payment, events, ({ event: cause, before, after }) => {
@@ -178,7 +205,24 @@ describe("whatever happens to a payment, in any order", () => {
             (attempt) =>
               attempt.outcome?.class === "refused" || attempt.outcome?.class === "unavailable",
           );
-          expect(byChain || neverBroadcast).toBe(true);
+          const byOperator = cause.type === "operator_resolved";
+          expect(byChain || neverBroadcast || byOperator).toBe(true);
+          expect(after.failure === OPERATOR_UNPROVEN).toBe(byOperator);
+        });
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  test("an operator's word posts nothing, never ends a payout, and leaves the chain watched", () => {
+    fc.assert(
+      fc.property(start, history, (payment, events) => {
+        play(payment, events, ({ event: cause, before, after, postings }) => {
+          if (cause.type !== "operator_resolved") return;
+          expect(postings).toEqual([]);
+          expect(isSettled(after)).toBe(isSettled(before));
+          if (before.direction === "outgoing") expect(after).toEqual(before);
+          if (isFailed(after) && !isFailed(before)) expect(after.dueAtMs).not.toBeNull();
         });
       }),
       { numRuns: RUNS },
@@ -205,6 +249,55 @@ describe("whatever happens to a payment, in any order", () => {
           { nowMs: NOW_MS, jitter: 0 },
         );
         expect(isSettled(after)).toBe(true);
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  test("what was paid upfront is owed, delivered or a credit: the books and the state never disagree", () => {
+    fc.assert(
+      fc.property(history, (events) => {
+        const owed = { credits: 0n, payable: 0n, fees: 0n };
+        play(upfrontPayment, events, ({ after, postings }) => {
+          for (const { account, amountAtomic } of postings.flatMap(({ entries }) => entries)) {
+            if (account === "credits" || account === "payable" || account === "fees") {
+              owed[account] -= amountAtomic;
+            }
+          }
+          const { feeAtomic: fee, authorization } = upfrontPayment;
+          const amount = authorization.amountAtomic;
+          const undelivered = after.fulfilment?.state === "undelivered";
+          expect(owed).toEqual(
+            !isSettled(after)
+              ? { credits: 0n, payable: 0n, fees: 0n }
+              : undelivered
+                ? { credits: amount, payable: 0n, fees: 0n }
+                : { credits: 0n, payable: amount - fee, fees: fee },
+          );
+        });
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  test("its handler runs only once it is settled, a bounded number of times, and never after an end", () => {
+    fc.assert(
+      fc.property(history, (events) => {
+        play(upfrontPayment, events, ({ event: cause, before, after }) => {
+          const runs = (payment: Payment) => payment.fulfilment?.attempts ?? 0;
+          expect(runs(after)).toBeLessThanOrEqual(FULFILMENT_ATTEMPTS_MAX);
+          if (runs(after) > runs(before)) {
+            expect(isSettled(before)).toBe(true);
+            expect(before.fulfilment?.state).toBe("pending");
+          }
+          if (before.fulfilment?.state !== "pending") {
+            expect(after.fulfilment).toEqual(before.fulfilment);
+          } else if (after.fulfilment?.state === "undelivered") {
+            expect(
+              runs(before) === FULFILMENT_ATTEMPTS_MAX || cause.type === "fulfilment_lapsed",
+            ).toBe(true);
+          }
+        });
       }),
       { numRuns: RUNS },
     );

@@ -10,6 +10,8 @@ import type { Random } from "./random.ts";
 
 export const BLOCK_MS = 2_000;
 const FINALITY_BLOCKS = 6;
+/** As in production: how far clocks may be apart before a transfer counts as older than the claim it would prove. */
+const CLOCK_SKEW_MAX_MS = 60_000;
 export const CONFIRMATIONS = 3;
 
 interface Transaction {
@@ -119,7 +121,8 @@ export class ChainModel {
     for (const block of this.#blocks) {
       const logIndex = block.transactions.findIndex((each) => each.identity === identity);
       const transaction = block.transactions[logIndex];
-      if (transaction?.kind !== "transfer" || block.timestampMs < notBeforeMs - 5_000) continue;
+      if (transaction?.kind !== "transfer" || block.timestampMs < notBeforeMs - CLOCK_SKEW_MAX_MS)
+        continue;
       return {
         transaction: transaction.hash,
         logIndex,

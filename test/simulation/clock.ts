@@ -80,9 +80,9 @@ function isEarlier(first: Timer | undefined, second: Timer | undefined): boolean
   return first.atMs === second.atMs ? first.sequence < second.sequence : first.atMs < second.atMs;
 }
 
-/** Node runs all microtasks before the next immediate. */
+/** Node runs all microtasks before the next tick; unlike an immediate, that costs no turn of the event loop. */
 function microtasksSettled(): Promise<void> {
   return new Promise((resolve) => {
-    setImmediate(resolve);
+    process.nextTick(resolve);
   });
 }

@@ -7,12 +7,23 @@ import type { Clock } from "./clock.ts";
 import type { FacilitatorModel } from "./facilitator-model.ts";
 import { ATTEMPT_LEASE_MS, Crash, type LedgerHost, wireOf } from "./ledger-host.ts";
 import type { Random } from "./random.ts";
+import { UNCHECKED_SIGNATURE } from "../support/unchecked-signature.ts";
+
+/** A payer whose signatures only a facilitator can check, so that its claims hold nobody up. */
+export const CONTRACT_WALLET = "payer0";
+
+const STALL_MS_MAX = 150_000;
 
 /** One signed payment for one request. */
 export interface Send {
   readonly authorization: Authorization;
   readonly requestFingerprint: string;
   readonly quoteHash: string;
+}
+
+/** One sending of it, by a client that may hang up. */
+export interface Call extends Send {
+  readonly isGone: () => boolean;
 }
 
 /** What the client got; `lost` when the connection broke before an answer. */
@@ -31,10 +42,15 @@ export interface EdgeWorld {
   readonly observer: {
     handlerStarted(identity: string): void;
     handlerFailed(identity: string): void;
-    edgeCrashed(identity: string): void;
+    /** It died, or came back so late that another may have taken over. */
+    edgeFailed(identity: string): void;
     answered(send: Send, body: string): void;
   };
   edgeCrashRate: number;
+  /** Chance, at every step, that the edge stalls for longer than any lease, and then goes on as if nothing were. */
+  stallRate: number;
+  /** How long responses are kept, milliseconds. */
+  retentionMs: number;
   handlerFaultRate: number;
   /** Chance that an outcome is reported twice. */
   duplicateRate: number;
@@ -46,12 +62,12 @@ class EdgeCrash extends Error {
   override readonly name = "EdgeCrash";
 }
 
-export async function serve(world: EdgeWorld, send: Send): Promise<Answer> {
+export async function serve(world: EdgeWorld, send: Call): Promise<Answer> {
   try {
     return await attend(world, send);
   } catch (error) {
     if (error instanceof EdgeCrash) {
-      world.observer.edgeCrashed(identityOf(send.authorization));
+      world.observer.edgeFailed(identityOf(send.authorization));
       return { status: "lost" };
     }
     // The edge sees its call to the object rejected and answers 500; the client may resend.
@@ -60,42 +76,46 @@ export async function serve(world: EdgeWorld, send: Send): Promise<Answer> {
   }
 }
 
-async function attend(world: EdgeWorld, send: Send): Promise<Answer> {
+async function attend(world: EdgeWorld, send: Call): Promise<Answer> {
   const { host, clock } = world;
-  const decision = await host.call((ledger) =>
-    ledger.claim(
+  const { payer } = send.authorization;
+  const { decision, stored } = await host.call((ledger) => {
+    const decided = ledger.claim(
       {
         identity: identityOf(send.authorization),
         payloadDigest: `digest ${send.authorization.nonce}`,
         requestFingerprint: send.requestFingerprint,
         proofs: { quoteHash: send.quoteHash, identifierHash: null, idempotencyKeyHash: null },
-        payer: send.authorization.payer,
+        payer,
         refusal: clock.nowMs > send.authorization.validBeforeMs - 20_000 ? "valid_before" : null,
-        signatureProved: true,
+        signed: UNCHECKED_SIGNATURE,
+        signatureProved: payer !== CONTRACT_WALLET,
         resignGuard: true,
         replayGraceMs: 0,
       },
-      `pay_${String(clock.nowMs)}_${world.random.between(0, 1_000_000_000)}`,
-      clock.nowMs,
-    ),
-  );
-  mayDie(world);
+      `pay_${String(host.nowMs)}_${world.random.between(0, 1_000_000_000)}`,
+      host.nowMs,
+    );
+    const replayed = decided.decision === "replay" ? decided.payment.paymentId : null;
+    return { decision: decided, stored: replayed === null ? null : ledger.responseOf(replayed) };
+  });
+  await betweenSteps(world, send);
   return decision.decision === "grant"
     ? await work(world, send, decision.claim.paymentId, decision.claim.fence)
-    : await answerKnown(world, send, decision);
+    : await answerKnown(world, send, decision, stored?.body);
 }
 
 async function answerKnown(
   world: EdgeWorld,
-  send: Send,
+  send: Call,
   decision: Exclude<ClaimDecision, { decision: "grant" }>,
+  body: unknown,
 ): Promise<Answer> {
   switch (decision.decision) {
     case "replay": {
       const { paymentId } = decision.payment;
-      const body = await world.host.call((ledger) => ledger.responseOf(paymentId));
-      if (body === null) throw new Error(`${paymentId} lost its response`);
-      return await writeOut(world, send, paymentId, new TextDecoder().decode(body.body));
+      if (!(body instanceof Uint8Array)) throw new Error(`${paymentId} lost its response`);
+      return await writeOut(world, send, paymentId, new TextDecoder().decode(body));
     }
     case "failed":
     case "refused":
@@ -111,7 +131,7 @@ async function answerKnown(
 
 async function work(
   world: EdgeWorld,
-  send: Send,
+  send: Call,
   paymentId: string,
   fence: number,
 ): Promise<Answer> {
@@ -119,7 +139,7 @@ async function work(
   const release = () => world.host.call((ledger) => ledger.release(identity, paymentId, fence));
   for (const facilitator of world.facilitators) {
     const verified = await facilitator.verify(send.authorization);
-    mayDie(world);
+    await betweenSteps(world, send);
     if (verified === "valid") break;
     if (verified === "invalid") {
       await release();
@@ -132,7 +152,7 @@ async function work(
   }
   world.observer.handlerStarted(identity);
   await world.clock.sleep(world.random.between(1, 3_000));
-  mayDie(world);
+  await betweenSteps(world, send);
   if (world.random.chance(world.handlerFaultRate)) {
     world.observer.handlerFailed(identity);
     await release();
@@ -144,7 +164,7 @@ async function work(
 
 async function stageAndSettle(
   world: EdgeWorld,
-  send: Send,
+  send: Call,
   held: { readonly paymentId: string; readonly fence: number; readonly body: string },
 ): Promise<Answer> {
   const { host, facilitators } = world;
@@ -162,18 +182,18 @@ async function stageAndSettle(
         boundFacilitatorId: null,
         attemptLeaseMs: ATTEMPT_LEASE_MS,
         feeAtomic: 1n,
-        retentionMs: 86_400_000,
+        retentionMs: world.retentionMs,
       },
       host.context(),
     ),
   );
-  mayDie(world);
+  await betweenSteps(world, send);
   if (staged.result === "fenced") return { status: 409 };
   let attempt = staged.attempt;
   let facilitator = facilitators[0];
   for (;;) {
     const outcome = await facilitator.settle(send.authorization);
-    mayDie(world);
+    await betweenSteps(world, send);
     const reported = attempt;
     const report = () =>
       host.call((ledger) =>
@@ -199,12 +219,12 @@ async function stageAndSettle(
 
 async function writeOut(
   world: EdgeWorld,
-  send: Send,
+  send: Call,
   paymentId: string,
   body: string,
 ): Promise<Answer> {
   mayDie(world);
-  if (world.random.chance(world.disconnectRate)) return { status: "lost" };
+  if (send.isGone() || world.random.chance(world.disconnectRate)) return { status: "lost" };
   world.observer.answered(send, body);
   // The news that it was written out travels later, and may be lost with the edge.
   if (!world.random.chance(world.edgeCrashRate)) {
@@ -227,10 +247,18 @@ function repeatLater(world: EdgeWorld, report: () => Promise<unknown>): void {
   });
 }
 
-function ignoreCrash(error: unknown): void {
+export function ignoreCrash(error: unknown): void {
   if (!(error instanceof Crash)) throw error;
 }
 
 function mayDie(world: EdgeWorld): void {
   if (world.random.chance(world.edgeCrashRate)) throw new EdgeCrash();
+}
+
+/** Between two steps an edge may die, or stall. */
+async function betweenSteps(world: EdgeWorld, send: Call): Promise<void> {
+  mayDie(world);
+  if (!world.random.chance(world.stallRate)) return;
+  world.observer.edgeFailed(identityOf(send.authorization));
+  await world.clock.sleep(world.random.between(1_000, STALL_MS_MAX));
 }

@@ -22,6 +22,8 @@ const RESTART_MS = 100;
 /** Now and then it stays away for longer than an authorization is valid. */
 const LONG_OUTAGE_RATE = 0.05;
 const LONG_OUTAGE_MS_MAX = 500_000;
+/** Responses removed per alarm. */
+const SWEEP_LIMIT = 500;
 
 export class LedgerHost {
   readonly store = new MemoryStore();
@@ -34,6 +36,8 @@ export class LedgerHost {
   #life = 0;
   #draining = false;
   #downUntilMs = 0;
+  /** How far its clock is off the world's, milliseconds. */
+  #skewMs = 0;
   crashRate = 0;
   crashes = 0;
 
@@ -66,8 +70,19 @@ export class LedgerHost {
     return result;
   }
 
+  /** What its own clock says. */
+  get nowMs(): number {
+    return this.#clock.nowMs + this.#skewMs;
+  }
+
+  /** Sets its clock, forward or back; the alarm is set by that clock. */
+  setClock(skewMs: number): void {
+    this.#skewMs = skewMs;
+    this.#armAlarm();
+  }
+
   context(): { nowMs: number; jitter: number } {
-    return { nowMs: this.#clock.nowMs, jitter: this.#random.next() };
+    return { nowMs: this.nowMs, jitter: this.#random.next() };
   }
 
   #run<Result>(run: (ledger: Ledger) => Result): Result {
@@ -91,8 +106,11 @@ export class LedgerHost {
   #armAlarm(): void {
     const { alarmAtMs } = this.store;
     if (alarmAtMs === null) return;
-    this.#clock.at(Math.max(alarmAtMs, this.#downUntilMs), () => {
-      if (this.store.alarmAtMs === alarmAtMs && !this.#draining) void this.#alarm();
+    this.#clock.at(Math.max(alarmAtMs - this.#skewMs, this.#downUntilMs), () => {
+      if (this.store.alarmAtMs !== alarmAtMs || this.#draining) return;
+      // Its clock was set back since.
+      if (this.nowMs < alarmAtMs) this.#armAlarm();
+      else void this.#alarm();
     });
   }
 
@@ -104,6 +122,7 @@ export class LedgerHost {
     this.store.alarmAtMs = null;
     try {
       await drainDue(this.#dependencies(life));
+      if (life === this.#life) this.#ledger.removeExpiredResponses(SWEEP_LIMIT, this.context());
     } catch (error) {
       if (!(error instanceof Crash)) throw error;
     }
@@ -113,8 +132,9 @@ export class LedgerHost {
       return;
     }
     this.#draining = false;
-    const nextMs = this.store.payments.nextDueAtMs();
-    if (nextMs !== null) this.store.wakeAt(Math.max(nextMs, this.#clock.nowMs + 1));
+    const times = [this.store.payments.nextDueAtMs(), this.store.responses.nextExpiryAtMs()];
+    const due = times.filter((time) => time !== null);
+    if (due.length > 0) this.store.wakeAt(Math.max(Math.min(...due), this.nowMs + 1));
     this.#armAlarm();
   }
 
@@ -137,7 +157,7 @@ export class LedgerHost {
       },
       wireOf: (payment) => Promise.resolve(this.store.payments.wireOf(payment.paymentId)),
       attemptLeaseMs: ATTEMPT_LEASE_MS,
-      now: () => this.#clock.nowMs,
+      now: () => this.nowMs,
       random: () => this.#random.next(),
       onError: (_paymentId, error) => {
         if (error instanceof Crash || life !== this.#life) return;
@@ -147,19 +167,15 @@ export class LedgerHost {
   }
 }
 
-/** In the simulation, what facilitators are sent is the authorization itself, as JSON text. */
+/** In the simulation, what facilitators are sent is the authorization itself. */
 export function wireOf(authorization: Authorization): WirePayment {
-  const text = JSON.stringify({
-    ...authorization,
-    amountAtomic: String(authorization.amountAtomic),
-  });
-  return { x402Version: 2, paymentPayload: { text }, paymentRequirements: {} };
+  const paymentPayload = { ...authorization, amountAtomic: String(authorization.amountAtomic) };
+  return { x402Version: 2, paymentPayload, paymentRequirements: {} };
 }
 
-function authorizationIn(wire: WirePayment): Authorization {
-  const parsed = JSON.parse(String(wire.paymentPayload["text"])) as Omit<
-    Authorization,
-    "amountAtomic"
-  > & { amountAtomic: string };
-  return { ...parsed, amountAtomic: BigInt(parsed.amountAtomic) };
+function authorizationIn({ paymentPayload }: WirePayment): Authorization {
+  const sent = paymentPayload as unknown as Omit<Authorization, "amountAtomic"> & {
+    amountAtomic: string;
+  };
+  return { ...sent, amountAtomic: BigInt(sent.amountAtomic) };
 }

@@ -4,6 +4,7 @@
  */
 import { afterEach, expect, test, vi } from "vitest";
 import type * as Claim from "../../src/settlement/claim.ts";
+import type * as Facilitators from "./facilitator-model.ts";
 import type * as NextStep from "../../src/settlement/next-step.ts";
 import type * as Transition from "../../src/settlement/transition.ts";
 
@@ -164,7 +165,7 @@ test("is caught: a claim granted while another edge holds it", async () => {
 test("is caught: settling before the response is stored", async () => {
   vi.resetModules();
   vi.doMock("./facilitator-model.ts", async (importActual) => {
-    const actual = await importActual<typeof import("./facilitator-model.ts")>();
+    const actual = await importActual<typeof Facilitators>();
     class Eager extends actual.FacilitatorModel {
       /** What an edge does that settles first: the money is on its way before `stage`. */
       override async verify(

@@ -2,14 +2,14 @@
  * One simulated world: a tenant's ledger, two facilitators, a chain, edges and clients, all failing at random, from
  * one seed. It runs through a time of faults, heals, and is then asked what must hold (docs/simulation.md).
  */
-import { postingFor } from "../../src/settlement/journal.ts";
-import { isFailed, isSettled } from "../../src/settlement/payment.ts";
+import { type Payment, isFailed, isSettled } from "../../src/settlement/payment.ts";
 import type { Authorization } from "../../src/settlement/authorization.ts";
 import { ChainModel, identityOf } from "./chain-model.ts";
 import { Clock } from "./clock.ts";
-import { type EdgeWorld, type Send, serve } from "./edge-model.ts";
+import { type Answer, type EdgeWorld, type Send, ignoreCrash, serve } from "./edge-model.ts";
 import { FacilitatorModel } from "./facilitator-model.ts";
 import { LedgerHost } from "./ledger-host.ts";
+import { requestPayout } from "./payout-model.ts";
 import { Random } from "./random.ts";
 
 const START_MS = 1_790_000_000_000;
@@ -19,11 +19,20 @@ const END_MS = FAULTS_UNTIL_MS + 1_800_000;
 const PRICE = 10_000n;
 const VALIDITY_MS = 300_000;
 const SENDS_MAX = 40;
+/** Some clients hang up on an edge that stalls. */
+const PATIENCE_MS_MAX = 60_000;
+const PAYOUTS = 6;
+/** Long enough for everybody, or so short that responses are removed in the middle of everything. */
+const RETENTION_MS = { usual: 86_400_000, short: 120_000 } as const;
+/** Clocks of machines in one network are closer than this. */
+const CLOCK_SKEW_MS_MAX = 30_000;
+const CLOCK_JUMP_EVERY_MS = 20_000;
 
 export interface SimulationResult {
   readonly seed: number;
   readonly payments: number;
   readonly settled: number;
+  readonly paidOut: number;
   readonly failed: number;
   readonly superseded: number;
   readonly crashes: number;
@@ -59,7 +68,9 @@ class Simulation {
   readonly #violations = new Set<string>();
   readonly #handlerRuns = new Map<string, number>();
   readonly #handlerFailures = new Map<string, number>();
-  readonly #edgeCrashes = new Map<string, number>();
+  readonly #edgeFailures = new Map<string, number>();
+  /** Chance that a client waits for its answer only so long. */
+  #impatience = 0;
   #nonces = 0;
   #answers = 0;
   #steps = 0;
@@ -81,16 +92,22 @@ class Simulation {
       observer: {
         handlerStarted: (identity) => count(this.#handlerRuns, identity),
         handlerFailed: (identity) => count(this.#handlerFailures, identity),
-        edgeCrashed: (identity) => count(this.#edgeCrashes, identity),
+        edgeFailed: (identity) => count(this.#edgeFailures, identity),
         answered: (send, body) => this.#released(send, body),
       },
       edgeCrashRate: 0,
+      stallRate: 0,
+      retentionMs: this.#random.chance(0.1) ? RETENTION_MS.short : RETENTION_MS.usual,
       handlerFaultRate: 0,
       disconnectRate: 0,
       duplicateRate: 0.05,
     };
     this.#setFaults();
     for (let index = 0; index < purchaseCount; index += 1) this.#startPurchase(index);
+    for (let index = 0; index < PAYOUTS; index += 1) {
+      const atMs = START_MS + this.#random.between(60_000, 900_000);
+      this.#clock.at(atMs, () => this.#payOut(index));
+    }
     this.#clock.at(FAULTS_UNTIL_MS, () => this.#heal());
   }
 
@@ -105,6 +122,7 @@ class Simulation {
       seed: this.#seed,
       payments: this.#purchases.reduce((sum, { sends }) => sum + sends.length, 0),
       settled: payments.filter((payment) => isSettled(payment)).length,
+      paidOut: payments.filter((each) => isSettled(each) && each.direction === "outgoing").length,
       failed: payments.filter((payment) => isFailed(payment)).length,
       superseded: this.#purchases
         .flatMap(({ sends }) => sends)
@@ -128,6 +146,9 @@ class Simulation {
     this.#chain.reorgRate = rate(0.1);
     this.#host.crashRate = rate(0.05);
     this.#world.edgeCrashRate = rate(0.1);
+    this.#world.stallRate = rate(0.05);
+    this.#impatience = rate(0.8);
+    if (random.chance(0.3)) this.#jumpClock();
     this.#world.handlerFaultRate = rate(0.1);
     this.#world.disconnectRate = rate(0.3);
   }
@@ -138,8 +159,25 @@ class Simulation {
     this.#chain.reorgRate = 0;
     this.#host.crashRate = 0;
     this.#world.edgeCrashRate = 0;
+    this.#world.stallRate = 0;
+    this.#impatience = 0;
+    this.#host.setClock(0);
     this.#world.handlerFaultRate = 0;
     this.#world.disconnectRate = 0;
+  }
+
+  /** The ledger moves to a machine whose clock is off, again and again. */
+  #jumpClock(): void {
+    if (this.#clock.nowMs >= FAULTS_UNTIL_MS) return;
+    this.#host.setClock(this.#random.between(-CLOCK_SKEW_MS_MAX, CLOCK_SKEW_MS_MAX));
+    this.#clock.after(this.#random.between(0, CLOCK_JUMP_EVERY_MS), () => this.#jumpClock());
+  }
+
+  #payOut(index: number): void {
+    const share = this.#random.next();
+    void this.#host
+      .call((_ledger) => requestPayout(this.#host.store, index, share, this.#host.nowMs))
+      .catch(ignoreCrash);
   }
 
   #startPurchase(index: number): void {
@@ -159,13 +197,13 @@ class Simulation {
   async #buy(purchase: Purchase): Promise<void> {
     const random = this.#random;
     let send = this.#sign(purchase);
-    for (let count = 0; count < SENDS_MAX && !purchase.answered; count += 1) {
+    for (let sends = 0; sends < SENDS_MAX && !purchase.answered; sends += 1) {
       const copies = random.chance(0.2) ? random.between(2, 4) : 1;
       const current = send;
       const answers = await Promise.all(
         Array.from({ length: copies }, async () => {
           await this.#clock.sleep(random.between(0, 50));
-          return await serve(this.#world, current);
+          return await this.#call(current);
         }),
       );
       if (answers.some(({ status }) => status === 200)) purchase.answered = true;
@@ -174,6 +212,20 @@ class Simulation {
       if (refused || random.chance(0.3)) send = this.#sign(purchase);
       await this.#clock.sleep(random.between(500, 20_000));
     }
+  }
+
+  /** Sends, and waits as long as it has patience. */
+  async #call(send: Send): Promise<Answer> {
+    let isGone = false;
+    const hangUp = async (): Promise<Answer> => {
+      await this.#clock.sleep(this.#random.between(0, PATIENCE_MS_MAX));
+      isGone = true;
+      return { status: "lost" };
+    };
+    const served = serve(this.#world, { ...send, isGone: () => isGone });
+    return this.#random.chance(this.#impatience)
+      ? await Promise.race([served, hangUp()])
+      : await served;
   }
 
   #sign(purchase: Purchase): Send {
@@ -225,11 +277,12 @@ class Simulation {
     if (total !== 0n) this.#violations.add("6: the journal does not sum to zero");
     let settled = 0n;
     for (const payment of rows.values()) {
-      if (isSettled(payment)) settled += payment.authorization.amountAtomic;
+      if (isSettled(payment)) settled += movedBy(payment);
     }
     if (balance("deposit") !== settled) {
-      this.#violations.add("2: the deposit account is not the sum of settled payments");
+      this.#violations.add("2: the deposit account is not the sum of settled payments and payouts");
     }
+    if (balance("payable") > 0n) this.#violations.add("6: more was paid out than was owed");
   }
 
   #checkEnd(): void {
@@ -244,18 +297,21 @@ class Simulation {
       }
       if (isFailed(payment) && landed) this.#violations.add(`7: ${at} failed but landed`);
       if (isSettled(payment) && !landed) this.#violations.add(`2: ${at} has no transfer`);
-      if (landed && store.responses.get(payment.paymentId) === null) {
+      if (landed && payment.response === "kept" && !store.responses.get(payment.paymentId)) {
         this.#violations.add(`4: ${at} was paid and has no stored response`);
       }
       const sum = store.entries
         .filter((entry) => entry.paymentId === payment.paymentId && entry.account === "deposit")
         .reduce((total, { amountAtomic }) => total + amountAtomic, 0n);
-      if (sum !== (landed ? postingFor("payment_settled", payment).entries[0]?.amountAtomic : 0n)) {
+      if (sum !== (landed ? movedBy(payment) : 0n)) {
         this.#violations.add(`2: ${at} is posted ${sum} and landed is ${landed}`);
       }
     }
     for (const identity of transfers) {
       if (!byIdentity.has(identity)) this.#violations.add(`6: ${identity} landed unrecorded`);
+    }
+    if (store.journal.balance("0xusdc", "in_flight") !== 0n) {
+      this.#violations.add("6: something is in flight when everything has come to an end");
     }
     this.#checkClients(transfers);
     this.#checkHandlers();
@@ -263,6 +319,8 @@ class Simulation {
 
   #checkClients(transfers: ReadonlySet<string>): void {
     for (const purchase of this.#purchases) {
+      // What is no longer kept can't be answered any more: whoever still wants it has to buy it again.
+      if (this.#hasLostAnswer(purchase)) continue;
       const charged = purchase.sends.filter(({ authorization }) =>
         transfers.has(identityOf(authorization)),
       ).length;
@@ -274,6 +332,13 @@ class Simulation {
         this.#violations.add(`1: ${purchase.name} was answered and never charged`);
       }
     }
+  }
+
+  #hasLostAnswer({ sends }: Purchase): boolean {
+    const { payments } = this.#host.store;
+    return sends.some(
+      ({ authorization }) => payments.byIdentity(identityOf(authorization))?.response === "removed",
+    );
   }
 
   /** Only a facilitator's lie or a reorganisation explains an answer without a transfer; both raise an alert. */
@@ -290,13 +355,18 @@ class Simulation {
   /** Once per payment, unless it declined, or an edge or the object died under it. */
   #checkHandlers(): void {
     for (const [identity, runs] of this.#handlerRuns) {
-      const deaths = (this.#edgeCrashes.get(identity) ?? 0) + this.#host.crashes;
+      const deaths = (this.#edgeFailures.get(identity) ?? 0) + this.#host.crashes;
       const failures = this.#handlerFailures.get(identity) ?? 0;
       if (runs > 1 + failures + deaths) {
         this.#violations.add(`3: the handler of ${identity} ran ${runs} times`);
       }
     }
   }
+}
+
+/** What a settled payment changes the deposit account by, atomic units. */
+function movedBy({ direction, authorization }: Payment): bigint {
+  return direction === "incoming" ? authorization.amountAtomic : -authorization.amountAtomic;
 }
 
 function count(counts: Map<string, number>, key: string): void {

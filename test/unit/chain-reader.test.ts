@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { TimeoutError } from "viem";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { evmChainReader } from "../../src/chain/evm-chain-reader.ts";
 import { rpcFailureReason } from "../../src/chain/rpc-failure.ts";
 import type { NetworkConfig } from "../../src/config.ts";
@@ -97,6 +97,19 @@ describe("a node that fails", () => {
       found: "unavailable",
       reason: "the node could not be reached",
     });
+  });
+});
+
+describe("a question", () => {
+  it("leaves no timer behind, which would keep a Durable Object awake after the answer", async () => {
+    const node = await nodeThatSays(200, result(null));
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      await evmChainReader(network, node.url).findAuthorization(authorization, 0);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 

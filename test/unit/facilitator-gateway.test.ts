@@ -116,7 +116,7 @@ describe("rejections", () => {
 
   it("of a signature we could not check ourselves are believed at once", async () => {
     world.set("primary", "verify", rejection("invalid_exact_evm_signature"));
-    const unproved = { ...REQUEST, signatureProved: false };
+    const unproved = { ...REQUEST, proveSignature: () => Promise.resolve(false) };
     await world.edge("a").verify(PAYMENT, unproved);
     expect(world.taken()).toEqual(["primary/verify"]);
   });

@@ -61,6 +61,11 @@ describe("an injected fault", () => {
 });
 
 describe("an order over HTTP", () => {
+  test("may have settlements lied about", () => {
+    const order = { operation: "settle", fault: "lie", times: 1 };
+    expect(faultInjectionSchema.parse(order)).toEqual(order);
+  });
+
   test.each([
     ["an unknown fault", { operation: "settle", fault: "explode" }],
     ["an unknown operation", { operation: "discover", fault: "500" }],
@@ -68,6 +73,7 @@ describe("an order over HTTP", () => {
     ["a delay for a fault that has none", { operation: "settle", fault: "500", delayMs: 10 }],
     ["a settlement's fault for verify", { operation: "verify", fault: "settle-then-lost" }],
     ["a settlement's fault for all", { operation: "all", fault: "pending" }],
+    ["a lie about a verification", { operation: "verify", fault: "lie" }],
     ["a misspelt field", { operation: "settle", fault: "500", time: 1 }],
   ])("is refused with %s", (_, injection) => {
     expect(faultInjectionSchema.safeParse(injection).success).toBe(false);

@@ -14,6 +14,7 @@ test("fills in what a short manifest leaves out", () => {
     ...ROUTE,
     mode: "list",
     methods: ["GET"],
+    settlement: "after",
     resignGuard: true,
     replayGraceSeconds: 600,
   });

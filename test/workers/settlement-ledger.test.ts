@@ -12,6 +12,7 @@ import type { ClaimGrant, ClaimReply, StoredResponse } from "../../src/contracts
 import { ACCOUNTS } from "../../src/settlement/journal.ts";
 import type { SettleOutcome } from "../../src/settlement/outcome.ts";
 import { type TenantId, parseTenantId } from "../../src/tenant/tenant-id.ts";
+import { UNCHECKED_SIGNATURE } from "../support/unchecked-signature.ts";
 
 const ASSET = "0x036cbd53842c5426634e7929541ec2318f3dcf7e";
 const NETWORK = "eip155:84532";
@@ -44,6 +45,7 @@ function claimRequest(
     proofs: { quoteHash: `quote ${nonce}`, identifierHash: null, idempotencyKeyHash: null },
     payer: "0xpayer",
     refusal: null,
+    signed: UNCHECKED_SIGNATURE,
     signatureProved: true,
     resignGuard: true,
     replayGraceMs: 0,
