@@ -4,6 +4,7 @@
  */
 import * as z from "zod";
 import { addressSchema } from "./contracts/tenant-api.ts";
+import { type TenantId, tenantIdSchema } from "./tenant/tenant-id.ts";
 
 /** Facilitators are reached over TLS; plain HTTP is for the loopback only (local chain, tests). */
 const serviceUrlSchema = z
@@ -15,6 +16,8 @@ const timeoutsSchema = z.strictObject({
   settleMs: z.number().int().min(100).max(120_000).default(20_000),
   supportedMs: z.number().int().min(100).max(30_000).default(5_000),
 });
+
+const PREFERRING_TENANTS_MAX = 64;
 
 const caip2Schema = z
   .string()
@@ -36,9 +39,18 @@ const facilitatorSchema = z.strictObject({
   /** Networks it may be used for; all that it lists when left out. */
   networks: z.array(caip2Schema).min(1).optional(),
   timeouts: timeoutsSchema.default(timeoutsSchema.parse({})),
+  /** Tenants for whom it goes before those they do not prefer. A Worker's variable holds 5 KB, so these are few. */
+  preferredBy: z.array(tenantIdSchema).max(PREFERRING_TENANTS_MAX).default([]),
+  /** Whether the next facilitator is asked too when this one takes longer to verify than it does 95 times in 100. */
+  hedgeVerify: z.boolean().default(false),
 });
 
-export interface FacilitatorConfig extends Omit<z.infer<typeof facilitatorSchema>, "auth"> {
+export interface FacilitatorConfig extends Omit<
+  z.infer<typeof facilitatorSchema>,
+  "auth" | "preferredBy" | "hedgeVerify"
+> {
+  readonly preferredBy?: readonly TenantId[];
+  readonly hedgeVerify?: boolean;
   /** With the token itself in place of the name of its secret. */
   readonly auth: { readonly type: "none" } | { readonly type: "bearer"; readonly token: string };
 }

@@ -21,7 +21,10 @@ import {
 } from "../../src/facilitator/health-state.ts";
 import { healthView, routingHealth } from "../../src/facilitator/health-view.ts";
 import type { FacilitatorId } from "../../src/facilitator/port.ts";
+import { withAlerts, withoutAlerts } from "../../src/facilitator/raise-alerts.ts";
 import { checkFacilitator } from "../../src/facilitator/supported.ts";
+import { insertAlerts } from "../../src/tenant/directory/alerts.ts";
+import { PLATFORM } from "../../src/tenant/tenant-id.ts";
 import { HealthSnapshot } from "./snapshot.ts";
 
 /** Time between health checks while edges ask. */
@@ -43,6 +46,8 @@ const REASON_LENGTH_MAX = 200;
  */
 export class FacilitatorHealth extends DurableObject<Env> {
   readonly #config: PlatformConfig;
+  /** CAIP-2. */
+  readonly #networks: readonly string[];
   readonly #snapshot: HealthSnapshot;
   #state: HealthState;
   #persistedAtMs = 0;
@@ -52,6 +57,7 @@ export class FacilitatorHealth extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#config = configOf(env);
+    this.#networks = this.#config.networks.map(({ caip2 }) => caip2);
     this.#state = initialHealth(this.#config.facilitators, Date.now());
     // No bindings for itty-durable: it would copy them onto ctx.
     this.#snapshot = new HealthSnapshot(ctx, {});
@@ -69,11 +75,12 @@ export class FacilitatorHealth extends DurableObject<Env> {
   async report(batch: OutcomeBatch): Promise<RoutingHealth> {
     const context = breakerContext();
     const before = this.#state;
-    this.#state = applyBatch(before, batch, this.#config.facilitators, context);
+    this.#become(applyBatch(before, batch, this.#config.facilitators, context), context.nowMs);
     this.#touch(context.nowMs);
+    const isAlarming = this.#state.alerts !== before.alerts;
     const isWithdrawn = batch.outcomes.some(({ signal }) => signal === "kind_withdrawn");
-    await this.#checkBy(context.nowMs + (isWithdrawn ? 0 : CHECK_INTERVAL_MS));
-    const isUrgent = hasNewEpoch(before, this.#state);
+    await this.#checkBy(context.nowMs + (isWithdrawn || isAlarming ? 0 : CHECK_INTERVAL_MS));
+    const isUrgent = isAlarming || hasNewEpoch(before, this.#state);
     if (isUrgent || (batch.outcomes.length > 0 && this.#isPersistDue(context.nowMs))) {
       await this.#persist(context.nowMs);
     }
@@ -95,7 +102,7 @@ export class FacilitatorHealth extends DurableObject<Env> {
     const probeId = crypto.randomUUID();
     const granted = grantProbe(this.#state, config, operation, probeId, nowMs);
     if (granted === null) return { result: "denied" };
-    this.#state = granted.state;
+    this.#become(granted.state, nowMs);
     await this.#persist(nowMs);
     return { result: "granted", probeId, epoch: granted.epoch, leaseMs: granted.leaseMs };
   }
@@ -110,33 +117,57 @@ export class FacilitatorHealth extends DurableObject<Env> {
     }
     const nowMs = Date.now();
     const decision = { state, reason: reason.slice(0, REASON_LENGTH_MAX) };
-    this.#state = forceFacilitator(this.#state, facilitatorId, decision, nowMs);
+    this.#become(forceFacilitator(this.#state, facilitatorId, decision, nowMs), nowMs);
+    await this.#checkBy(nowMs);
     await this.#persist(nowMs);
     return { result: "done" };
   }
 
   /**
-   * Checks every facilitator. The state was loaded before (constructor); the next alarm is armed last, also after a
-   * failure, so that none can end the checks.
+   * Checks every facilitator, then hands on what operators should hear. The state was loaded before (constructor); the
+   * next alarm is armed last, also after a failure, so that none can end the checks.
    */
   override async alarm(): Promise<void> {
     this.#alarmAtMs = 0;
     try {
       await Promise.all(this.#config.facilitators.map((config) => this.#check(config)));
       await this.#persist(Date.now());
+      await this.#forwardAlerts();
     } catch (error) {
       console.error("facilitator health check failed", error);
     }
     this.#alarmAtMs = null;
     const nowMs = Date.now();
-    if (nowMs - this.#state.lastUsedMs < IDLE_MS) await this.#checkBy(nowMs + CHECK_INTERVAL_MS);
+    const isIdle = nowMs - this.#state.lastUsedMs >= IDLE_MS;
+    if (!isIdle || this.#state.alerts.waiting.length > 0) {
+      await this.#checkBy(nowMs + CHECK_INTERVAL_MS);
+    }
+  }
+
+  /** Alerts that arrive twice, because the object was lost in between, are there once. */
+  async #forwardAlerts(): Promise<void> {
+    const { waiting } = this.#state.alerts;
+    if (waiting.length === 0) return;
+    await insertAlerts(
+      this.env.DB,
+      PLATFORM,
+      waiting.map((alert) => ({ ...alert, paymentId: null })),
+    );
+    this.#state = withoutAlerts(this.#state, waiting);
+    await this.#persist(Date.now());
   }
 
   async #check(config: PlatformConfig["facilitators"][number]): Promise<void> {
-    const networks = this.#config.networks.map(({ caip2 }) => caip2);
-    const check = await checkFacilitator(config, networks);
+    const check = await checkFacilitator(config, this.#networks);
     // Reports came in meanwhile: the state is read after the wait, not before.
-    this.#state = applyCheck(this.#state, config, check, breakerContext());
+    const context = breakerContext();
+    this.#become(applyCheck(this.#state, config, check, context), context.nowMs);
+  }
+
+  /** Replaces the state, and adds what is worth an alert about the change. */
+  #become(next: HealthState, nowMs: number): void {
+    const { facilitators } = this.#config;
+    this.#state = withAlerts(this.#state, next, facilitators, this.#networks, nowMs);
   }
 
   #touch(nowMs: number): void {

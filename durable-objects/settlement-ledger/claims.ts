@@ -6,8 +6,8 @@ export const CLAIMS_MAX = 20_000;
 
 export class Claims {
   readonly #byIdentity = new Map<string, Claim>();
-  /** Newest claim per (payer, request). */
-  readonly #byRequest = new Map<string, Claim>();
+  /** Per (payer, request), oldest first. Mostly one: what is not the first was let past it. */
+  readonly #byRequest = new Map<string, readonly Claim[]>();
 
   get size(): number {
     return this.#byIdentity.size;
@@ -19,18 +19,27 @@ export class Claims {
 
   /** The payer's newest claim for a request. */
   ofRequest(payer: string, requestFingerprint: string): Claim | null {
-    return this.#byRequest.get(requestKey({ payer, requestFingerprint })) ?? null;
+    return this.#byRequest.get(requestKey({ payer, requestFingerprint }))?.at(-1) ?? null;
+  }
+
+  /** The payer's other claims for the same request. */
+  othersOf(claim: Claim): Claim[] {
+    return (this.#byRequest.get(requestKey(claim)) ?? []).filter(
+      ({ identity }) => identity !== claim.identity,
+    );
   }
 
   put(claim: Claim): void {
     this.#byIdentity.set(claim.identity, claim);
-    this.#byRequest.set(requestKey(claim), claim);
+    this.#byRequest.set(requestKey(claim), [...this.othersOf(claim), claim]);
   }
 
   remove(claim: Claim): void {
     this.#byIdentity.delete(claim.identity);
     const key = requestKey(claim);
-    if (this.#byRequest.get(key)?.identity === claim.identity) this.#byRequest.delete(key);
+    const others = this.othersOf(claim);
+    if (others.length === 0) this.#byRequest.delete(key);
+    else this.#byRequest.set(key, others);
   }
 
   /** Forgets claims whose lease has ended: their edge died, and nothing was charged. */

@@ -1,6 +1,19 @@
 import type {
+  AdminPaymentList,
+  AlertListQuery,
+  LedgerAlertList,
+  PaymentInspection,
+  PaymentListQuery,
+  Reconciliation,
+  ResolveReply,
+  ResolveRequest,
+  RetryReply,
+} from "../../src/contracts/admin-payments.ts";
+import type {
   ClaimReply,
   ClaimRequest,
+  FulfilmentReply,
+  FulfilmentRequest,
   PayoutReply,
   PayoutRequest,
   ReceiptQuery,
@@ -25,6 +38,7 @@ export interface LedgerClient {
   release(request: Omit<ReleaseRequest, "tenantId">): Promise<void>;
   stage(request: Omit<StageRequest, "tenantId">): Promise<StageReply>;
   record(request: Omit<RecordRequest, "tenantId">): Promise<RecordReply>;
+  recordFulfilment(request: Omit<FulfilmentRequest, "tenantId">): Promise<FulfilmentReply>;
   answered(paymentIds: readonly string[]): Promise<void>;
   readPaymentStatus(paymentId: string): Promise<PaymentStatus | null>;
   listReceipts(query: ReceiptQuery): Promise<ReceiptList>;
@@ -32,6 +46,13 @@ export interface LedgerClient {
   readBalance(request: { readonly network: string; readonly asset: string }): Promise<Balance>;
   requestPayout(request: Omit<PayoutRequest, "tenantId">): Promise<PayoutReply<Payout>>;
   readPayout(payoutId: string): Promise<Payout | null>;
+  listPayments(query: PaymentListQuery): Promise<AdminPaymentList>;
+  inspectPayment(paymentId: string): Promise<PaymentInspection | null>;
+  retryPayment(paymentId: string): Promise<RetryReply>;
+  resolvePayment(paymentId: string, request: ResolveRequest): Promise<ResolveReply>;
+  listAlerts(query: AlertListQuery): Promise<LedgerAlertList>;
+  listReconciliations(): Promise<Reconciliation[]>;
+  requestReconciliation(): Promise<void>;
 }
 
 /** The ledger of a tenant. Each call takes a new stub: one that has thrown is not used again. */
@@ -42,6 +63,7 @@ export function ledgerOf(env: Pick<Env, "SETTLEMENT_LEDGER">, tenantId: TenantId
     release: (request) => stub().release({ ...request, tenantId }),
     stage: (request) => stub().stage({ ...request, tenantId }),
     record: (request) => stub().record({ ...request, tenantId }),
+    recordFulfilment: (request) => stub().recordFulfilment({ ...request, tenantId }),
     answered: (paymentIds) => stub().answered(tenantId, paymentIds),
     readPaymentStatus: (paymentId) => stub().readPaymentStatus(tenantId, paymentId),
     listReceipts: (query) => stub().listReceipts(tenantId, query),
@@ -49,5 +71,12 @@ export function ledgerOf(env: Pick<Env, "SETTLEMENT_LEDGER">, tenantId: TenantId
     readBalance: ({ network, asset }) => stub().readBalance(tenantId, network, asset),
     requestPayout: (request) => stub().requestPayout({ ...request, tenantId }),
     readPayout: (payoutId) => stub().readPayout(tenantId, payoutId),
+    listPayments: (query) => stub().listPayments(tenantId, query),
+    inspectPayment: (paymentId) => stub().inspectPayment(tenantId, paymentId),
+    retryPayment: (paymentId) => stub().retryPayment(tenantId, paymentId),
+    resolvePayment: (paymentId, request) => stub().resolvePayment(tenantId, paymentId, request),
+    listAlerts: (query) => stub().listAlerts(tenantId, query),
+    listReconciliations: () => stub().listReconciliations(tenantId),
+    requestReconciliation: () => stub().requestReconciliation(tenantId),
   };
 }

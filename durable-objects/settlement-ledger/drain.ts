@@ -137,6 +137,8 @@ async function perform(
       };
     case "settle":
       return settleOnce(step.facilitatorId, payment, deps);
+    case "give_up_fulfilment":
+      return { type: "fulfilment_lapsed" };
     case "abandon":
       return { type: "abandoned" };
     case "park":

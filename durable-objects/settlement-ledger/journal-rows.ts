@@ -1,5 +1,10 @@
 /** The journal as rows: appended with every posting, and summed into balances in the same transaction. */
-import { ACCOUNTS, type Account, type Posting } from "../../src/settlement/journal.ts";
+import {
+  ACCOUNTS,
+  type Account,
+  type JournalEntry,
+  type Posting,
+} from "../../src/settlement/journal.ts";
 import type { JournalStore } from "./store.ts";
 
 export class JournalRows implements JournalStore {
@@ -10,43 +15,46 @@ export class JournalRows implements JournalStore {
   }
 
   append(posting: Posting, nowMs: number): void {
-    const { next } = this.#sql
-      .exec<{ next: number }>(
-        "SELECT COALESCE(MAX(posting), 0) + 1 AS next FROM journal WHERE payment_id = ?",
-        posting.paymentId,
-      )
-      .one();
-    for (const { account, amountAtomic } of posting.entries) {
-      this.#sql.exec(
-        `INSERT INTO journal (payment_id, posting, account, kind, asset, amount_atomic, at_ms)
-         VALUES (?, ?, ?, ?, ?, ?, ?)`,
-        posting.paymentId,
-        next,
-        account,
-        posting.kind,
-        posting.asset,
-        String(amountAtomic),
-        nowMs,
-      );
-      this.#sql.exec(
-        `INSERT INTO balances (asset, account, amount_atomic) VALUES (?, ?, ?)
-         ON CONFLICT (asset, account) DO UPDATE SET amount_atomic = excluded.amount_atomic`,
-        posting.asset,
-        account,
-        String(this.balance(posting.asset, account) + amountAtomic),
-      );
-    }
+    const { asset, entries, kind, paymentId } = posting;
+    this.#sql.exec(
+      `INSERT INTO journal (payment_id, posting, account, kind, asset, amount_atomic, at_ms)
+       SELECT ?1, (SELECT COALESCE(MAX(posting), 0) + 1 FROM journal WHERE payment_id = ?1),
+         value ->> 0, ?2, ?3, value ->> 1, ?4 FROM json_each(?5)`,
+      paymentId,
+      kind,
+      asset,
+      nowMs,
+      asJson(entries),
+    );
+    const balances = this.#balances(asset);
+    this.#sql.exec(
+      `INSERT INTO balances (asset, account, amount_atomic)
+       SELECT ?1, value ->> 0, value ->> 1 FROM json_each(?2) WHERE true
+       ON CONFLICT (asset, account) DO UPDATE SET amount_atomic = excluded.amount_atomic`,
+      asset,
+      asJson(
+        entries.map(({ account, amountAtomic }) => ({
+          account,
+          amountAtomic: (balances.get(account) ?? 0n) + amountAtomic,
+        })),
+      ),
+    );
   }
 
   balance(asset: string, account: Account): bigint {
-    const row = this.#sql
-      .exec<{ amount_atomic: string }>(
-        "SELECT amount_atomic FROM balances WHERE asset = ? AND account = ?",
-        asset,
-        account,
-      )
-      .toArray()[0];
-    return BigInt(row?.amount_atomic ?? "0");
+    return this.#balances(asset).get(account) ?? 0n;
+  }
+
+  #balances(asset: string): Map<Account, bigint> {
+    return new Map(
+      this.#sql
+        .exec<{ account: Account; amount_atomic: string }>(
+          "SELECT account, amount_atomic FROM balances WHERE asset = ?",
+          asset,
+        )
+        .toArray()
+        .map((row) => [row.account, BigInt(row.amount_atomic)]),
+    );
   }
 
   /** Sums the whole journal anew: what the cached balances must equal. Costs O(entries). */
@@ -60,4 +68,11 @@ export class JournalRows implements JournalStore {
     }
     return sums;
   }
+}
+
+/** One statement for all entries: `[["deposit","10000"], ...]`, for `json_each`. */
+function asJson(entries: readonly JournalEntry[]): string {
+  return JSON.stringify(
+    entries.map(({ account, amountAtomic }) => [account, String(amountAtomic)]),
+  );
 }

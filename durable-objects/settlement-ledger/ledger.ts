@@ -10,21 +10,27 @@ import {
   type ClaimDecision,
   type Superseded,
   decideClaim,
+  supersede,
 } from "../../src/settlement/claim.ts";
 import type { AuthorizationEvidence, ConfirmationEvidence } from "../../src/settlement/evidence.ts";
+import { awaitsFulfilment } from "../../src/settlement/fulfilment.ts";
 import { chooseFacilitator } from "../../src/settlement/next-step.ts";
 import type { SettleOutcome } from "../../src/settlement/outcome.ts";
 import { type Payment, isFailed, isSettled } from "../../src/settlement/payment.ts";
 import type { PaymentEvent, TransitionContext } from "../../src/settlement/event.ts";
 import { transition } from "../../src/settlement/transition.ts";
 import { CLAIMS_MAX, Claims } from "./claims.ts";
-import type { LedgerStore } from "./store.ts";
+import { Fulfilments } from "./fulfilments.ts";
+import type { ExpiredObject, LedgerStore } from "./store.ts";
 
 /** Longer than the verify and handler deadlines of every plan together, so a working edge never loses its claim. */
 export const CLAIM_LEASE_MS = 60_000;
 
 /** A stored response is kept at least until nobody can be charged for it any more. */
 const RESPONSE_KEPT_AGAIN_MS = 3_600_000;
+
+/** An object that could not be deleted is tried again after this time. */
+const OBJECT_DELETE_AGAIN_MS = 60_000;
 
 export type StageDecision =
   | { readonly result: "staged"; readonly payment: Payment; readonly attempt: number }
@@ -33,13 +39,14 @@ export type StageDecision =
 /** The parts of a stage request that the ledger itself needs, with what its caller worked out. */
 export interface StageCommand extends Omit<StageRequest, "tenantId" | "plan"> {
   readonly feeAtomic: bigint;
-  /** How long the response is kept after now, milliseconds. */
+  /** How long the response is kept after now, or can be come for where it is paid upfront; milliseconds. */
   readonly retentionMs: number;
 }
 
 export class Ledger {
   readonly #store: LedgerStore;
   readonly #claims = new Claims();
+  readonly #fulfilments = new Fulfilments();
   /** Payments whose answers were written out, not yet in their rows: the next write takes them along. */
   readonly #answered = new Set<string>();
 
@@ -47,10 +54,15 @@ export class Ledger {
     this.#store = store;
   }
 
+  /** Payments that somebody is working on and that are not staged yet. */
+  get claimCount(): number {
+    return this.#claims.size;
+  }
+
   /** Decides who may work on a payment, and what everyone else is told. Reads mostly; a grant is memory only. */
   claim(command: ClaimCommand, newPaymentId: string, nowMs: number): ClaimDecision {
     if (this.#claims.size >= CLAIMS_MAX) this.#claims.removeLapsed(nowMs);
-    const decision = decideClaim(command, this.#knowledge(command), {
+    const decision = decideClaim(command, this.#knowledge(command, nowMs), {
       nowMs,
       leaseMs: CLAIM_LEASE_MS,
       newPaymentId,
@@ -61,7 +73,7 @@ export class Ledger {
     }
     const superseded = "superseded" in decision ? decision.superseded : null;
     if (superseded !== null) this.#rememberSuperseded(superseded, nowMs);
-    return decision;
+    return this.#advanceFulfilment(decision, { nowMs, jitter: 0 });
   }
 
   /**
@@ -82,6 +94,13 @@ export class Ledger {
     for (const paymentId of paymentIds) this.#answered.delete(paymentId);
   }
 
+  /** Takes note of whose the signature of a claim is, for as long as the claim stands. */
+  noteSignature(claim: Claim, signatureProved: boolean): void {
+    if (this.#claims.ofRequest(claim.payer, claim.requestFingerprint) === claim) {
+      this.#claims.put({ ...claim, signatureProved });
+    }
+  }
+
   /** Gives a claim back; nothing was charged. A holder that was overtaken changes nothing. */
   release(identity: string, paymentId: string, fence: number): boolean {
     const claim = this.#heldClaim(identity, paymentId, fence);
@@ -94,6 +113,7 @@ export class Ledger {
     const { identity, grant } = command;
     const claim = this.#heldClaim(identity, grant.paymentId, grant.fence);
     if (claim === null) return { result: "fenced" };
+    const expiresAtMs = context.nowMs + command.retentionMs;
     const staged: Payment = {
       paymentId: claim.paymentId,
       direction: "incoming",
@@ -109,7 +129,10 @@ export class Ledger {
       transaction: null,
       evidence: null,
       failure: null,
-      response: "kept",
+      response: command.response === null ? "none" : "kept",
+      fulfilment:
+        command.response === null ? { state: "pending", attempts: 0, beforeMs: expiresAtMs } : null,
+      ruling: null,
       resignGuard: claim.resignGuard,
       replayGraceMs: claim.replayGraceMs,
       claimedAtMs: claim.claimedAtMs,
@@ -129,7 +152,7 @@ export class Ledger {
       },
       context,
     );
-    const expiresAtMs = context.nowMs + command.retentionMs;
+    const overtaken = claim.resignGuard ? this.#claims.othersOf(claim) : [];
     this.#store.transaction(() => {
       this.saveAnswered(context);
       this.#store.payments.insert(
@@ -137,10 +160,15 @@ export class Ledger {
         { routePath: command.route.path, method: command.route.method, url: command.route.url },
         command.wire,
       );
-      this.#store.responses.put(payment.paymentId, command.response, expiresAtMs);
+      if (command.response !== null) {
+        this.#store.responses.put(payment.paymentId, command.response, expiresAtMs);
+      }
+      for (const other of overtaken) {
+        this.#store.payments.putSuperseded(supersede(other, payment.paymentId), context.nowMs);
+      }
       this.#store.wakeAt(Math.min(payment.dueAtMs ?? expiresAtMs, expiresAtMs));
     });
-    this.#claims.remove(claim);
+    for (const done of [claim, ...overtaken]) this.#claims.remove(done);
     return { result: "staged", payment, attempt: payment.attempts.length };
   }
 
@@ -176,6 +204,35 @@ export class Ledger {
     });
   }
 
+  /**
+   * Gives out the run of an upfront payment's handler, one at a time, and counts it before it starts.
+   * @returns the run's number, or null when it is not to be run now
+   */
+  startFulfilment(payment: Payment, context: TransitionContext): number | null {
+    const { paymentId } = payment;
+    if (!awaitsFulfilment(payment) || this.#fulfilments.isRunning(paymentId, context.nowMs)) {
+      return null;
+    }
+    const started = this.apply(paymentId, { type: "fulfilment_started" }, context);
+    const attempt = started?.fulfilment?.attempts ?? 0;
+    if (attempt === payment.fulfilment?.attempts) return null;
+    this.#fulfilments.start(paymentId, attempt, context.nowMs);
+    return attempt;
+  }
+
+  /** Records how a run of the handler ended. Null when there is no such payment. */
+  finishFulfilment(
+    paymentId: string,
+    attempt: number,
+    delivered: boolean,
+    context: TransitionContext,
+  ): Payment | null {
+    const event: PaymentEvent = { type: "fulfilment_finished", attempt, delivered };
+    const payment = this.apply(paymentId, event, context);
+    this.#fulfilments.end(paymentId, attempt);
+    return payment;
+  }
+
   /** Applies one event with all its effects. Null when there is no such payment. */
   apply(paymentId: string, event: PaymentEvent, context: TransitionContext): Payment | null {
     return this.#store.transaction((): Payment | null => {
@@ -206,24 +263,55 @@ export class Ledger {
   /**
    * Removes responses whose retention has ended, at most `limit`. A payment that may still land keeps its response:
    * its payer has not been able to fetch it yet.
+   * @returns bodies that lie outside, for the caller to delete and then to `forgetObjects`; until it does, they come
+   * up again
    */
-  removeExpiredResponses(limit: number, context: TransitionContext): number {
-    const expired = this.#store.responses.expired(context.nowMs, limit);
-    for (const paymentId of expired) {
+  removeExpiredResponses(limit: number, context: TransitionContext): ExpiredObject[] {
+    const { payments, responses } = this.#store;
+    const objects: ExpiredObject[] = [];
+    for (const { paymentId, objectKey } of responses.expired(context.nowMs, limit)) {
       this.#store.transaction(() => {
-        const payment = this.#store.payments.byId(paymentId);
+        const payment = payments.byId(paymentId);
         if (payment !== null && !isSettled(payment) && !isFailed(payment)) {
-          this.#store.responses.extend(paymentId, context.nowMs + RESPONSE_KEPT_AGAIN_MS);
+          responses.extend(paymentId, context.nowMs + RESPONSE_KEPT_AGAIN_MS);
           return;
         }
         this.apply(paymentId, { type: "response_removed" }, context);
-        this.#store.responses.remove(paymentId);
+        if (objectKey === null) {
+          responses.remove(paymentId);
+          return;
+        }
+        responses.extend(paymentId, context.nowMs + OBJECT_DELETE_AGAIN_MS);
+        objects.push({ paymentId, objectKey });
       });
     }
-    return expired.length;
+    return objects;
   }
 
-  #knowledge(command: ClaimCommand): Parameters<typeof decideClaim>[1] {
+  /** Takes note that these objects are deleted. */
+  forgetObjects(objects: readonly ExpiredObject[]): void {
+    this.#store.transaction(() => {
+      for (const { paymentId } of objects) this.#store.responses.remove(paymentId);
+    });
+  }
+
+  /** Whoever is told to run the handler holds its run; one that will not be run again is given up. */
+  #advanceFulfilment(decision: ClaimDecision, context: TransitionContext): ClaimDecision {
+    if (decision.decision === "fulfil") {
+      const { paymentId } = decision.payment;
+      if (this.startFulfilment(decision.payment, context) === null) {
+        throw new Error(`payment ${paymentId} was to be fulfilled and can't be`);
+      }
+      return { ...decision, payment: this.payment(paymentId) ?? decision.payment };
+    }
+    if (decision.decision === "undelivered" && decision.payment.fulfilment?.state === "pending") {
+      const { paymentId, fulfilment } = decision.payment;
+      this.finishFulfilment(paymentId, fulfilment.attempts, false, context);
+    }
+    return decision;
+  }
+
+  #knowledge(command: ClaimCommand, nowMs: number): Parameters<typeof decideClaim>[1] {
     const { payments } = this.#store;
     const superseded = payments.superseded(command.identity);
     const payment = payments.byIdentity(command.identity);
@@ -239,6 +327,7 @@ export class Ledger {
           : null,
       earlierPayment: payment === null && command.resignGuard ? this.#unanswered(command) : null,
       earlierClaim: earlierClaim?.identity === command.identity ? null : earlierClaim,
+      isBeingFulfilled: (paymentId) => this.#fulfilments.isRunning(paymentId, nowMs),
     };
   }
 

@@ -160,4 +160,105 @@ CREATE TABLE alerts (
 ) STRICT;
 `,
   },
+  {
+    id: "005_upfront_payments",
+    sql: `
+-- What is owed for a payment that settled before its handler ran; null for all others.
+ALTER TABLE payments ADD COLUMN fulfilment TEXT
+  CHECK (fulfilment IN ('pending', 'fulfilled', 'undelivered'));
+ALTER TABLE payments ADD COLUMN fulfilment_attempts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE payments ADD COLUMN fulfil_before_ms INTEGER;
+
+-- The state that payers, tenants and operators are shown.
+ALTER TABLE payments ADD COLUMN shown_state TEXT GENERATED ALWAYS AS (
+  CASE
+    WHEN fulfilment IS NULL OR state NOT IN ('settled', 'confirmed') THEN state
+    WHEN fulfilment = 'pending' THEN 'settled_unfulfilled'
+    WHEN fulfilment = 'undelivered' THEN 'paid_undelivered'
+    ELSE fulfilment
+  END
+) VIRTUAL;
+
+-- What is paid and may still have to be given back.
+CREATE INDEX payments_unfulfilled ON payments (fulfilment) WHERE fulfilment = 'pending';
+
+-- The journal with one account more, credits: a CHECK can't be altered in place.
+CREATE TABLE journal_with_credits (
+  payment_id TEXT NOT NULL REFERENCES payments (payment_id),
+  posting INTEGER NOT NULL,
+  account TEXT NOT NULL
+    CHECK (account IN ('deposit', 'payable', 'fees', 'in_flight', 'unclaimed', 'credits')),
+  kind TEXT NOT NULL,
+  asset TEXT NOT NULL,
+  amount_atomic TEXT NOT NULL
+    CHECK (ltrim(amount_atomic, '-') <> '' AND ltrim(amount_atomic, '-') NOT GLOB '*[^0-9]*'),
+  at_ms INTEGER NOT NULL,
+  PRIMARY KEY (payment_id, posting, account)
+) STRICT, WITHOUT ROWID;
+INSERT INTO journal_with_credits SELECT * FROM journal;
+DROP TABLE journal;
+ALTER TABLE journal_with_credits RENAME TO journal;
+
+CREATE TRIGGER journal_is_append_only_update BEFORE UPDATE ON journal
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+
+CREATE TRIGGER journal_is_append_only_delete BEFORE DELETE ON journal
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+`,
+  },
+  {
+    id: "006_response_objects",
+    sql: `
+-- Where a body lies that is too large for chunks, and its digest.
+ALTER TABLE responses ADD COLUMN object_key TEXT;
+ALTER TABLE responses ADD COLUMN object_sha256 TEXT;
+`,
+  },
+  {
+    id: "007_operator",
+    sql: `
+-- How an operator ended a payment without evidence.
+ALTER TABLE payments ADD COLUMN operator_ruling TEXT
+  CHECK (operator_ruling IN ('settled', 'failed'));
+ALTER TABLE payments ADD COLUMN ruled_at_ms INTEGER;
+
+-- What operators look for. Paid calls are never in these states, so they do not write this index.
+CREATE INDEX payments_unusual ON payments (state)
+  WHERE state IN ('staged', 'unknown', 'failed', 'expired');
+
+CREATE TABLE alerts_to_forward (
+  alert INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL,
+  -- Null when it is about the ledger as a whole.
+  payment_id TEXT,
+  detail TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  -- When it is to be sent to the platform's alerts; null once it is there.
+  forward_at_ms INTEGER
+) STRICT;
+INSERT INTO alerts_to_forward (alert, kind, payment_id, detail, at_ms, forward_at_ms)
+  SELECT alert, kind, payment_id, detail, at_ms, at_ms FROM alerts;
+DROP TABLE alerts;
+ALTER TABLE alerts_to_forward RENAME TO alerts;
+CREATE INDEX alerts_waiting ON alerts (forward_at_ms) WHERE forward_at_ms IS NOT NULL;
+CREATE INDEX alerts_of_payment ON alerts (payment_id);
+
+-- The last comparison of the books with the chain.
+CREATE TABLE reconciliations (
+  asset TEXT NOT NULL PRIMARY KEY,
+  due_at_ms INTEGER,
+  network TEXT,
+  account TEXT,
+  outcome TEXT CHECK (outcome IN ('matches', 'surplus', 'shortfall', 'unavailable')),
+  checked_at_ms INTEGER,
+  deposit_atomic TEXT,
+  low_atomic TEXT,
+  high_atomic TEXT,
+  chain_atomic TEXT,
+  difference_atomic TEXT,
+  -- The difference that operators were told of; null when there is none.
+  alerted_atomic TEXT
+) STRICT, WITHOUT ROWID;
+`,
+  },
 ];

@@ -3,7 +3,7 @@ import * as z from "zod";
 import type { WirePayment } from "../../src/payment/wire.ts";
 import type { Superseded } from "../../src/settlement/claim.ts";
 import type { TransferEvidence } from "../../src/settlement/evidence.ts";
-import { PAYMENT_STATES, type Payment } from "../../src/settlement/payment.ts";
+import type { Payment, PaymentState } from "../../src/settlement/payment.ts";
 import type { PaidRequest, PaymentStore } from "./store.ts";
 
 const attemptsSchema = z.array(
@@ -38,45 +38,50 @@ const wireSchema = z.object({
   paymentRequirements: z.record(z.string(), z.json()),
 });
 
-const paymentRowSchema = z.object({
-  payment_id: z.string(),
-  direction: z.enum(["incoming", "outgoing"]),
-  state: z.enum(PAYMENT_STATES),
-  identity: z.string(),
-  payload_digest: z.string(),
-  request_fingerprint: z.string(),
-  quote_hash: z.string().nullable(),
-  identifier_hash: z.string().nullable(),
-  idempotency_key_hash: z.string().nullable(),
-  network: z.string(),
-  asset: z.string(),
-  payer: z.string(),
-  payee: z.string(),
-  amount_atomic: z.string(),
-  nonce: z.string(),
-  valid_after_ms: z.number(),
-  valid_before_ms: z.number(),
-  fee_atomic: z.string(),
-  bound_facilitator_id: z.string().nullable(),
-  attempts: z.string(),
-  transaction_hash: z.string().nullable(),
-  failure: z.string().nullable(),
-  response: z.enum(["kept", "removed", "none"]),
-  resign_guard: z.number(),
-  replay_grace_ms: z.number(),
-  claimed_at_ms: z.number(),
-  settled_at_ms: z.number().nullable(),
-  confirmed_at_ms: z.number().nullable(),
-  answered_at_ms: z.number().nullable(),
-  chain_checked_at_ms: z.number().nullable(),
-  retry_count: z.number(),
-  due_at_ms: z.number().nullable(),
-  log_index: z.number().nullable(),
-  block_number: z.string().nullable(),
-  block_hash: z.string().nullable(),
-  block_timestamp_ms: z.number().nullable(),
-});
-type PaymentRow = z.infer<typeof paymentRowSchema>;
+/** A row as `payments` and `evidence` have it; the tables' own CHECKs and types vouch for the values. */
+type PaymentRow = {
+  payment_id: string;
+  direction: "incoming" | "outgoing";
+  state: PaymentState;
+  identity: string;
+  payload_digest: string;
+  request_fingerprint: string;
+  quote_hash: string | null;
+  identifier_hash: string | null;
+  idempotency_key_hash: string | null;
+  network: string;
+  asset: string;
+  payer: string;
+  payee: string;
+  amount_atomic: string;
+  nonce: string;
+  valid_after_ms: number;
+  valid_before_ms: number;
+  fee_atomic: string;
+  bound_facilitator_id: string | null;
+  attempts: string;
+  transaction_hash: string | null;
+  failure: string | null;
+  response: "kept" | "removed" | "none";
+  fulfilment: "pending" | "fulfilled" | "undelivered" | null;
+  fulfilment_attempts: number;
+  fulfil_before_ms: number | null;
+  operator_ruling: "settled" | "failed" | null;
+  ruled_at_ms: number | null;
+  resign_guard: number;
+  replay_grace_ms: number;
+  claimed_at_ms: number;
+  settled_at_ms: number | null;
+  confirmed_at_ms: number | null;
+  answered_at_ms: number | null;
+  chain_checked_at_ms: number | null;
+  retry_count: number;
+  due_at_ms: number | null;
+  log_index: number | null;
+  block_number: string | null;
+  block_hash: string | null;
+  block_timestamp_ms: number | null;
+};
 
 const SELECT_PAYMENT = `
 SELECT p.*, e.log_index, e.block_number, e.block_hash, e.block_timestamp_ms
@@ -101,7 +106,7 @@ export class PaymentRows implements PaymentStore {
     return this.#one(
       `${SELECT_PAYMENT} WHERE p.payer = ? AND p.request_fingerprint = ?
        AND p.answered_at_ms IS NULL AND p.direction = 'incoming'
-       AND p.state NOT IN ('failed', 'expired')
+       AND (p.state NOT IN ('failed', 'expired') OR p.operator_ruling = 'settled')
        ORDER BY p.payment_id DESC LIMIT 1`,
       payer,
       requestFingerprint,
@@ -153,8 +158,9 @@ export class PaymentRows implements PaymentStore {
         amount_atomic, nonce, valid_after_ms, valid_before_ms, fee_atomic, bound_facilitator_id,
         attempts, transaction_hash, failure, response, resign_guard, replay_grace_ms,
         route_path, method, url, wire, claimed_at_ms, settled_at_ms, confirmed_at_ms,
-        answered_at_ms, chain_checked_at_ms, retry_count, due_at_ms
-      ) VALUES (${Array.from({ length: 36 }, () => "?").join(", ")})`,
+        answered_at_ms, chain_checked_at_ms, retry_count, due_at_ms,
+        fulfilment, fulfilment_attempts, fulfil_before_ms
+      ) VALUES (${Array.from({ length: 39 }, () => "?").join(", ")})`,
       payment.paymentId,
       payment.direction,
       payment.state,
@@ -191,6 +197,9 @@ export class PaymentRows implements PaymentStore {
       payment.chainCheckedAtMs,
       payment.retryCount,
       payment.dueAtMs,
+      payment.fulfilment?.state ?? null,
+      payment.fulfilment?.attempts ?? 0,
+      payment.fulfilment?.beforeMs ?? null,
     );
   }
 
@@ -198,7 +207,8 @@ export class PaymentRows implements PaymentStore {
     this.#sql.exec(
       `UPDATE payments SET state = ?, attempts = ?, transaction_hash = ?, failure = ?,
         response = ?, settled_at_ms = ?, confirmed_at_ms = ?, answered_at_ms = ?,
-        chain_checked_at_ms = ?, retry_count = ?, due_at_ms = ?
+        chain_checked_at_ms = ?, operator_ruling = ?, ruled_at_ms = ?,
+        retry_count = ?, due_at_ms = ?, fulfilment = ?, fulfilment_attempts = ?
        WHERE payment_id = ?`,
       payment.state,
       JSON.stringify(payment.attempts),
@@ -209,8 +219,12 @@ export class PaymentRows implements PaymentStore {
       payment.confirmedAtMs,
       payment.answeredAtMs,
       payment.chainCheckedAtMs,
+      payment.ruling?.resolution ?? null,
+      payment.ruling?.atMs ?? null,
       payment.retryCount,
       payment.dueAtMs,
+      payment.fulfilment?.state ?? null,
+      payment.fulfilment?.attempts ?? 0,
       payment.paymentId,
     );
   }
@@ -280,8 +294,8 @@ export class PaymentRows implements PaymentStore {
   }
 
   #one(query: string, ...bindings: string[]): Payment | null {
-    const row = this.#sql.exec(query, ...bindings).toArray()[0];
-    return row === undefined ? null : toPayment(paymentRowSchema.parse(row));
+    const row = this.#sql.exec<PaymentRow>(query, ...bindings).toArray()[0];
+    return row === undefined ? null : toPayment(row);
   }
 }
 
@@ -315,6 +329,18 @@ function toPayment(row: PaymentRow): Payment {
     evidence: toEvidence(row),
     failure: row.failure,
     response: row.response,
+    fulfilment:
+      row.fulfilment === null || row.fulfil_before_ms === null
+        ? null
+        : {
+            state: row.fulfilment,
+            attempts: row.fulfilment_attempts,
+            beforeMs: row.fulfil_before_ms,
+          },
+    ruling:
+      row.operator_ruling === null || row.ruled_at_ms === null
+        ? null
+        : { resolution: row.operator_ruling, atMs: row.ruled_at_ms },
     resignGuard: row.resign_guard === 1,
     replayGraceMs: row.replay_grace_ms,
     claimedAtMs: row.claimed_at_ms,

@@ -99,6 +99,7 @@ export class Payouts {
     const payable = -journal.balance(asset, "payable");
     const inFlight = -journal.balance(asset, "in_flight");
     const fees = -journal.balance(asset, "fees");
+    const credits = -journal.balance(asset, "credits");
     const paidOut = this.#sum(
       `SELECT amount_atomic FROM payments p JOIN payout_requests r ON r.payment_id = p.payment_id
        WHERE p.asset = ? AND p.state IN ('settled', 'confirmed')`,
@@ -107,29 +108,22 @@ export class Payouts {
     return {
       network,
       asset,
-      settledAtomic: String(payable + fees + inFlight + paidOut),
+      settledAtomic: String(payable + fees + inFlight + paidOut + credits),
       feesAtomic: String(fees),
       payableAtomic: String(payable),
       availableAtomic: String(this.#available(asset)),
       inFlightAtomic: String(inFlight),
+      creditsAtomic: String(credits),
       paidOutAtomic: String(paidOut),
     };
   }
 
-  /** Payable less what is not confirmed on the chain yet; never negative. */
+  /** Payable less what may still have to be given up; never negative. */
   #available(asset: string): bigint {
-    const unconfirmed =
-      this.#sum(
-        `SELECT amount_atomic FROM payments
-         WHERE state = 'settled' AND direction = 'incoming' AND asset = ?`,
-        asset,
-      ) -
-      this.#sum(
-        `SELECT fee_atomic AS amount_atomic FROM payments
-         WHERE state = 'settled' AND direction = 'incoming' AND asset = ?`,
-        asset,
-      );
-    const available = -this.#store.journal.balance(asset, "payable") - unconfirmed;
+    const atRisk =
+      this.#sum(selectAtRisk("amount_atomic"), asset) -
+      this.#sum(selectAtRisk("fee_atomic"), asset);
+    const available = -this.#store.journal.balance(asset, "payable") - atRisk;
     return available > 0n ? available : 0n;
   }
 
@@ -139,6 +133,17 @@ export class Payouts {
       .toArray()
       .reduce((sum, row) => sum + BigInt(row.amount_atomic), 0n);
   }
+}
+
+/** Of payments that are payable, but not confirmed on the chain yet or paid upfront and not delivered yet. */
+function selectAtRisk(column: "amount_atomic" | "fee_atomic"): string {
+  return `
+    SELECT ${column} AS amount_atomic FROM payments
+    WHERE state = 'settled' AND direction = 'incoming' AND asset = ?1
+      AND fulfilment IS NOT 'undelivered'
+    UNION ALL
+    SELECT ${column} FROM payments
+    WHERE fulfilment = 'pending' AND state = 'confirmed' AND asset = ?1`;
 }
 
 function newPayout(
@@ -173,6 +178,8 @@ function newPayout(
     evidence: null,
     failure: null,
     response: "none",
+    fulfilment: null,
+    ruling: null,
     resignGuard: false,
     replayGraceMs: 0,
     claimedAtMs: nowMs,

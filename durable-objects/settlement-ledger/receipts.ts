@@ -26,7 +26,7 @@ const receiptRowSchema = z.object({
 });
 
 const SELECT_RECEIPT = `
-SELECT payment_id, state, method, url, route_path, payer, payee, network, asset, amount_atomic,
+SELECT payment_id, shown_state AS state, method, url, route_path, payer, payee, network, asset, amount_atomic,
   fee_atomic, transaction_hash, claimed_at_ms, settled_at_ms, confirmed_at_ms
 FROM payments WHERE direction = 'incoming'`;
 
@@ -49,7 +49,7 @@ export class Receipts {
       ["claimed_at_ms < ?", query.toMs],
       ["route_path = ?", query.route],
       ["payer = ?", query.payer],
-      ["state = ?", query.state],
+      ["shown_state = ?", query.state],
       ["payment_id < ?", query.cursor],
     ];
     const used = filters.filter(([, value]) => value !== null);

@@ -1,6 +1,7 @@
 /** Decisions of the ledger as its callers are told them. Pure. */
 import type {
   ClaimReply,
+  FulfilmentReply,
   RecordReply,
   SettlementSummary,
   StoredResponse,
@@ -16,7 +17,7 @@ export const RETRY_AFTER_MS = 1_000;
  * @throws when a payment has lost the response it says is kept
  */
 export function claimReply(
-  decision: ClaimDecision,
+  decision: Exclude<ClaimDecision, { decision: "check_signatures" }>,
   responseOf: (paymentId: string) => StoredResponse | null,
 ): ClaimReply {
   switch (decision.decision) {
@@ -26,14 +27,24 @@ export function claimReply(
     }
     case "replay":
       return replay(decision.payment, decision.superseded?.supersededBy ?? null, responseOf);
+    case "fulfil": {
+      const { paymentId, fulfilment } = decision.payment;
+      return {
+        result: "fulfil",
+        grant: { paymentId, attempt: fulfilment?.attempts ?? 0 },
+        settlement: summaryOf(decision.payment),
+        supersededBy: decision.superseded?.supersededBy ?? null,
+      };
+    }
     case "in_progress":
       return {
         result: "in_progress",
         paymentId: decision.paymentId,
         retryAfterMs: RETRY_AFTER_MS,
+        supersededBy: decision.superseded?.supersededBy ?? null,
       };
     case "unknown":
-      return unknownReply(decision.payment);
+      return unknownReply(decision.payment, decision.superseded?.supersededBy ?? null);
     case "failed":
       return {
         result: "failed",
@@ -46,6 +57,12 @@ export function claimReply(
         result: "response_expired",
         paymentId: decision.payment.paymentId,
         transaction: decision.payment.transaction,
+      };
+    case "undelivered":
+      return {
+        result: "undelivered",
+        paymentId: decision.payment.paymentId,
+        settlement: summaryOf(decision.payment),
       };
     case "proof_required":
       return { result: "proof_required", paymentId: decision.payment.paymentId };
@@ -76,9 +93,15 @@ function replay(
   };
 }
 
-/** @param attempt whose outcome was recorded: a later open one is the caller's next */
-export function recordReply(payment: Payment, attempt: number): RecordReply {
-  if (isSettled(payment)) return { result: "settled", settlement: summaryOf(payment) };
+/**
+ * @param attempt whose outcome was recorded: a later open one is the caller's next
+ * @param run of the handler that the caller was given; null when none is to be made
+ */
+export function recordReply(payment: Payment, attempt: number, run: number | null): RecordReply {
+  if (isSettled(payment)) {
+    const fulfilment = run === null ? null : { paymentId: payment.paymentId, attempt: run };
+    return { result: "settled", settlement: summaryOf(payment), fulfilment };
+  }
   if (isFailed(payment)) {
     return {
       result: "failed",
@@ -92,12 +115,17 @@ export function recordReply(payment: Payment, attempt: number): RecordReply {
     : { result: "unknown", transaction: payment.transaction, retryAfterMs: RETRY_AFTER_MS };
 }
 
-function unknownReply(payment: Payment): ClaimReply {
+export function fulfilmentReply({ fulfilment }: Payment): FulfilmentReply {
+  return { result: fulfilment?.state ?? "pending" };
+}
+
+function unknownReply(payment: Payment, supersededBy: string | null): ClaimReply {
   return {
     result: "unknown",
     paymentId: payment.paymentId,
     transaction: payment.transaction,
     retryAfterMs: RETRY_AFTER_MS,
+    supersededBy,
   };
 }
 

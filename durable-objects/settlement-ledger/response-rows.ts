@@ -1,12 +1,23 @@
-/** Stored responses: what a payer paid for, kept until its retention ends. Bodies are cut into chunks. */
+/**
+ * Stored responses: what a payer paid for, kept until its retention ends. Bodies are cut into chunks; of one that
+ * lies in the bucket, only its reference is here.
+ */
 import * as z from "zod";
 import type { StoredResponse } from "../../src/contracts/ledger.ts";
-import type { ResponseStore } from "./store.ts";
+import type { ExpiredResponse, ResponseStore } from "./store.ts";
 
 /** Production SQLite takes values of 2 MB; 1 MiB keeps a chunk and its row well below. */
 const CHUNK_BYTES = 1_048_576;
 
 const headersSchema = z.array(z.object({ name: z.string(), value: z.string() }));
+
+type ResponseRow = {
+  status: number;
+  headers: string;
+  body_bytes: number;
+  object_key: string | null;
+  object_sha256: string | null;
+};
 
 export class ResponseRows implements ResponseStore {
   readonly #sql: SqlStorage;
@@ -15,18 +26,23 @@ export class ResponseRows implements ResponseStore {
     this.#sql = sql;
   }
 
-  put(paymentId: string, response: StoredResponse, expiresAtMs: number): void {
+  put(paymentId: string, { status, headers, body }: StoredResponse, expiresAtMs: number): void {
+    const isInRows = body instanceof Uint8Array;
     this.#sql.exec(
-      `INSERT INTO responses (payment_id, status, headers, body_bytes, expires_at_ms)
-       VALUES (?, ?, ?, ?, ?)`,
+      `INSERT INTO responses
+        (payment_id, status, headers, body_bytes, expires_at_ms, object_key, object_sha256)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
       paymentId,
-      response.status,
-      JSON.stringify(response.headers),
-      response.body.byteLength,
+      status,
+      JSON.stringify(headers),
+      isInRows ? body.byteLength : body.bytes,
       expiresAtMs,
+      isInRows ? null : body.key,
+      isInRows ? null : body.sha256,
     );
-    for (let offset = 0, chunk = 0; offset < response.body.byteLength; chunk += 1) {
-      const bytes = response.body.slice(offset, offset + CHUNK_BYTES);
+    if (!isInRows) return;
+    for (let offset = 0, chunk = 0; offset < body.byteLength; chunk += 1) {
+      const bytes = body.slice(offset, offset + CHUNK_BYTES);
       this.#sql.exec(
         "INSERT INTO response_chunks (payment_id, chunk, bytes) VALUES (?, ?, ?)",
         paymentId,
@@ -40,13 +56,25 @@ export class ResponseRows implements ResponseStore {
   /** @throws when a chunk is missing: the stored answer would not be the one that was paid for. */
   get(paymentId: string): StoredResponse | null {
     const row = this.#sql
-      .exec<{ status: number; headers: string; body_bytes: number }>(
-        "SELECT status, headers, body_bytes FROM responses WHERE payment_id = ?",
+      .exec<ResponseRow>(
+        `SELECT status, headers, body_bytes, object_key, object_sha256
+         FROM responses WHERE payment_id = ?`,
         paymentId,
       )
       .toArray()[0];
     if (row === undefined) return null;
-    const body = new Uint8Array(row.body_bytes);
+    return {
+      status: row.status,
+      headers: headersSchema.parse(JSON.parse(row.headers)),
+      body:
+        row.object_key === null || row.object_sha256 === null
+          ? this.#readChunks(paymentId, row.body_bytes)
+          : { key: row.object_key, bytes: row.body_bytes, sha256: row.object_sha256 },
+    };
+  }
+
+  #readChunks(paymentId: string, bodyBytes: number): Uint8Array {
+    const body = new Uint8Array(bodyBytes);
     let offset = 0;
     for (const { bytes } of this.#sql.exec<{ bytes: ArrayBuffer }>(
       "SELECT bytes FROM response_chunks WHERE payment_id = ? ORDER BY chunk",
@@ -55,21 +83,22 @@ export class ResponseRows implements ResponseStore {
       body.set(new Uint8Array(bytes), offset);
       offset += bytes.byteLength;
     }
-    if (offset !== row.body_bytes) {
-      throw new Error(`stored response of ${paymentId} has ${offset} of ${row.body_bytes} bytes`);
+    if (offset !== bodyBytes) {
+      throw new Error(`stored response of ${paymentId} has ${offset} of ${bodyBytes} bytes`);
     }
-    return { status: row.status, headers: headersSchema.parse(JSON.parse(row.headers)), body };
+    return body;
   }
 
-  expired(nowMs: number, limit: number): string[] {
+  expired(nowMs: number, limit: number): ExpiredResponse[] {
     return this.#sql
-      .exec<{ payment_id: string }>(
-        "SELECT payment_id FROM responses WHERE expires_at_ms <= ? ORDER BY expires_at_ms LIMIT ?",
+      .exec<{ payment_id: string; object_key: string | null }>(
+        `SELECT payment_id, object_key FROM responses
+         WHERE expires_at_ms <= ? ORDER BY expires_at_ms LIMIT ?`,
         nowMs,
         limit,
       )
       .toArray()
-      .map((row) => row.payment_id);
+      .map((row) => ({ paymentId: row.payment_id, objectKey: row.object_key }));
   }
 
   nextExpiryAtMs(): number | null {

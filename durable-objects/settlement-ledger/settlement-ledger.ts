@@ -1,11 +1,25 @@
 import { DurableObject } from "cloudflare:workers";
+import { isSignedByPayer } from "../../src/chain/eip3009.ts";
 import { evmChainReader } from "../../src/chain/evm-chain-reader.ts";
 import { payoutNonce } from "../../src/chain/payout-authorization.ts";
 import type { ChainReader } from "../../src/chain/port.ts";
 import { type PlatformConfig, configOf } from "../../src/config.ts";
 import type {
+  AdminPaymentList,
+  AlertListQuery,
+  LedgerAlertList,
+  PaymentInspection,
+  PaymentListQuery,
+  Reconciliation,
+  ResolveReply,
+  ResolveRequest,
+  RetryReply,
+} from "../../src/contracts/admin-payments.ts";
+import type {
   ClaimReply,
   ClaimRequest,
+  FulfilmentReply,
+  FulfilmentRequest,
   PayoutReply,
   PayoutRequest,
   ReceiptQuery,
@@ -22,22 +36,29 @@ import type {
   Receipt,
   ReceiptList,
 } from "../../src/contracts/tenant-api.ts";
-import { type FacilitatorGateway, facilitatorGateway } from "../../src/facilitator/gateway.ts";
+import { facilitatorGateway } from "../../src/facilitator/gateway.ts";
+import type { FacilitatorGateway } from "../../src/facilitator/port.ts";
 import { eip3009Identity } from "../../src/payment/identity.ts";
 import { PAYMENT_ID_RANDOM_BYTES, makePaymentId } from "../../src/payment/payment-id.ts";
 import { isFailed, isSettled } from "../../src/settlement/payment.ts";
 import type { TransitionContext } from "../../src/settlement/event.ts";
+import { shownState } from "../../src/settlement/fulfilment.ts";
 import { PLANS, feeAtomic } from "../../src/tenant/plans.ts";
 import { type TenantId, parseTenantId } from "../../src/tenant/tenant-id.ts";
 import { migrate } from "../migrate.ts";
+import { forwardAlerts } from "./alert-forwarding.ts";
 import { type DrainDependencies, drainDue } from "./drain.ts";
+import { GroupCommit } from "./group-commit.ts";
 import { Ledger } from "./ledger.ts";
 import { MIGRATIONS } from "./migrations.ts";
 import { logFailure } from "./log-failure.ts";
+import { type OperatorDependencies, resolvePayment, retryPayment } from "./operator-actions.ts";
+import { OperatorView } from "./operator-view.ts";
 import { PayoutSigning } from "./payout-signing.ts";
 import { Payouts } from "./payouts.ts";
 import { Receipts } from "./receipts.ts";
-import { RETRY_AFTER_MS, claimReply, recordReply } from "./replies.ts";
+import { reconcile, reconcileAfterPayout, requestReconciliation } from "./reconcile.ts";
+import { RETRY_AFTER_MS, claimReply, fulfilmentReply, recordReply } from "./replies.ts";
 import { SqlStore } from "./sql-store.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -45,7 +66,7 @@ import { Waiters } from "./waiters.ts";
 const CLAIM_WAIT_MAX_MS = 5_000;
 /** Added to the settle deadline: the caller's own reply has to arrive too. */
 const ATTEMPT_LEASE_MARGIN_MS = 5_000;
-/** Responses removed per alarm. */
+/** Responses removed per alarm; the bucket deletes up to 1,000 objects in one call. */
 const SWEEP_LIMIT = 500;
 
 /**
@@ -62,8 +83,11 @@ export class SettlementLedger extends DurableObject<Env> {
   readonly #ledger: Ledger;
   readonly #payouts: Payouts;
   readonly #receipts: Receipts;
+  readonly #operatorView: OperatorView;
   readonly #facilitators: FacilitatorGateway;
   readonly #payoutSigning: PayoutSigning;
+  /** Another claim than the caller's own is a payment that is about to be staged, and soon after to be recorded. */
+  readonly #commits = new GroupCommit(() => this.#ledger.claimCount > 1);
   readonly #waiters = new Waiters();
   readonly #chains = new Map<string, ChainReader>();
 
@@ -76,6 +100,7 @@ export class SettlementLedger extends DurableObject<Env> {
     this.#payouts = new Payouts(this.#store, ctx.storage.sql);
     this.#payoutSigning = new PayoutSigning(env, this.#store, this.#payouts);
     this.#receipts = new Receipts(ctx.storage.sql);
+    this.#operatorView = new OperatorView(this.#store, ctx.storage.sql);
     this.#facilitators = facilitatorGateway(env, ctx);
     for (const network of this.#config.networks) {
       if (network.rpcUrl === null) continue;
@@ -89,9 +114,19 @@ export class SettlementLedger extends DurableObject<Env> {
     this.#assertOwn(request.tenantId);
     this.#ledger.noteAnswered(request.answered);
     const deadlineMs = Date.now() + CLAIM_WAIT_MAX_MS;
+    let { signatureProved } = request;
     for (;;) {
       const nowMs = Date.now();
-      const decision = this.#ledger.claim(request, this.#newId("pay", request.tenantId), nowMs);
+      const newPaymentId = this.#newId("pay", request.tenantId);
+      const decision = this.#ledger.claim({ ...request, signatureProved }, newPaymentId, nowMs);
+      if (decision.decision === "check_signatures") {
+        signatureProved ??= await isSignedByPayer(request.signed);
+        const { earlierClaim } = decision;
+        if (earlierClaim?.signatureProved === null) {
+          this.#ledger.noteSignature(earlierClaim, await isSignedByPayer(earlierClaim.signed));
+        }
+        continue;
+      }
       if (decision.decision !== "in_progress" || nowMs >= deadlineMs)
         return claimReply(decision, (paymentId) => this.#ledger.responseOf(paymentId));
       await this.#waiters.wait(decision.paymentId, deadlineMs - nowMs);
@@ -108,14 +143,13 @@ export class SettlementLedger extends DurableObject<Env> {
   /** Makes response and intent durable; the caller may settle only after this said `staged`. */
   async stage(request: StageRequest): Promise<StageReply> {
     this.#assertOwn(request.tenantId);
-    const decision = this.#ledger.stage(
-      {
-        ...request,
-        feeAtomic: feeAtomic(request.plan, request.authorization.amountAtomic),
-        retentionMs: PLANS[request.plan].retentionMs,
-      },
-      this.#context(),
-    );
+    assertOwnBody(request);
+    const command = {
+      ...request,
+      feeAtomic: feeAtomic(request.plan, request.authorization.amountAtomic),
+      retentionMs: PLANS[request.plan].retentionMs,
+    };
+    const decision = await this.#commits.run(() => this.#ledger.stage(command, this.#context()));
     return decision.result === "staged"
       ? { result: "staged", attempt: decision.attempt }
       : decision;
@@ -124,16 +158,30 @@ export class SettlementLedger extends DurableObject<Env> {
   /** Takes the outcome of an attempt, whenever it arrives and whatever happened meanwhile. */
   async record(request: RecordRequest): Promise<RecordReply> {
     this.#assertOwn(request.tenantId);
-    const payment = this.#ledger.finishAttempt(
-      request.paymentId,
-      request.attempt,
-      request.outcome,
-      { facilitatorIds: request.nextFacilitatorIds, leaseMs: request.attemptLeaseMs },
-      this.#context(),
-    );
-    if (payment === null) throw new Error(`no payment ${request.paymentId} to record on`);
-    this.#waiters.notify(payment.paymentId);
-    return recordReply(payment, request.attempt);
+    const { paymentId, attempt, outcome } = request;
+    const next = { facilitatorIds: request.nextFacilitatorIds, leaseMs: request.attemptLeaseMs };
+    return await this.#commits.run(() => {
+      const context = this.#context();
+      const payment = this.#ledger.finishAttempt(paymentId, attempt, outcome, next, context);
+      if (payment === null) throw new Error(`no payment ${paymentId} to record on`);
+      const run = this.#ledger.startFulfilment(payment, context);
+      this.#waiters.notify(paymentId);
+      return recordReply(payment, attempt, run);
+    });
+  }
+
+  /** Takes the end of a run of an upfront payment's handler; its answer may leave only as `fulfilled`. */
+  async recordFulfilment(request: FulfilmentRequest): Promise<FulfilmentReply> {
+    this.#assertOwn(request.tenantId);
+    const { paymentId, attempt } = request.grant;
+    return await this.#commits.run(() => {
+      const { delivered } = request;
+      const context = this.#context();
+      const payment = this.#ledger.finishFulfilment(paymentId, attempt, delivered, context);
+      if (payment === null) throw new Error(`no payment ${paymentId} to fulfil`);
+      this.#waiters.notify(paymentId);
+      return fulfilmentReply(payment);
+    });
   }
 
   /** Notes that answers carrying these payments' responses were written out to their payers. */
@@ -149,7 +197,7 @@ export class SettlementLedger extends DurableObject<Env> {
     if (payment === null || payment.direction !== "incoming") return null;
     return {
       paymentId,
-      state: payment.state,
+      state: shownState(payment),
       transaction: payment.transaction,
       failure: payment.failure,
       retryAfterMs: isSettled(payment) || isFailed(payment) ? null : RETRY_AFTER_MS,
@@ -185,6 +233,46 @@ export class SettlementLedger extends DurableObject<Env> {
     return this.#payouts.read(payoutId);
   }
 
+  async listPayments(tenantId: TenantId, query: PaymentListQuery): Promise<AdminPaymentList> {
+    this.#assertOwn(tenantId);
+    return this.#operatorView.list(query);
+  }
+
+  async inspectPayment(tenantId: TenantId, paymentId: string): Promise<PaymentInspection | null> {
+    this.#assertOwn(tenantId);
+    return this.#operatorView.inspect(paymentId);
+  }
+
+  async retryPayment(tenantId: TenantId, paymentId: string): Promise<RetryReply> {
+    this.#assertOwn(tenantId);
+    return retryPayment(paymentId, this.#operatorDependencies());
+  }
+
+  async resolvePayment(
+    tenantId: TenantId,
+    paymentId: string,
+    request: ResolveRequest,
+  ): Promise<ResolveReply> {
+    this.#assertOwn(tenantId);
+    return await resolvePayment(paymentId, request, this.#operatorDependencies());
+  }
+
+  async listAlerts(tenantId: TenantId, query: AlertListQuery): Promise<LedgerAlertList> {
+    this.#assertOwn(tenantId);
+    return this.#store.alerts.list(query);
+  }
+
+  async listReconciliations(tenantId: TenantId): Promise<Reconciliation[]> {
+    this.#assertOwn(tenantId);
+    return this.#store.reconciliations.list();
+  }
+
+  /** Makes the books be compared with the chain by an alarm that fires now. */
+  async requestReconciliation(tenantId: TenantId): Promise<void> {
+    this.#assertOwn(tenantId);
+    requestReconciliation(this.#store, Date.now());
+  }
+
   /**
    * Works off what is due. It never throws for an expected failure (a throw after re-arming would lose the retry),
    * and it arms the next alarm last, from the rows.
@@ -193,12 +281,26 @@ export class SettlementLedger extends DurableObject<Env> {
     this.#store.alarmFired();
     try {
       await drainDue(this.#drainDependencies());
-      this.#ledger.removeExpiredResponses(SWEEP_LIMIT, this.#context());
+      await reconcile({
+        store: this.#store,
+        chainOf: (network) => this.#chains.get(network) ?? null,
+        now: () => Date.now(),
+      });
+      await forwardAlerts(this.#store.alerts, this.env.DB, this.#ownName(), () => Date.now());
+      await this.#sweepResponses();
     } catch (error) {
       logFailure("alarm", error);
       this.#store.wakeAt(Date.now() + RETRY_AFTER_MS);
     }
     this.#store.rearm();
+  }
+
+  /** Bodies in the bucket are deleted after the rows say so: a crash in between deletes them again. */
+  async #sweepResponses(): Promise<void> {
+    const objects = this.#ledger.removeExpiredResponses(SWEEP_LIMIT, this.#context());
+    if (objects.length === 0) return;
+    await this.env.RESPONSES.delete(objects.map(({ objectKey }) => objectKey));
+    this.#ledger.forgetObjects(objects);
   }
 
   #drainDependencies(): DrainDependencies {
@@ -207,6 +309,9 @@ export class SettlementLedger extends DurableObject<Env> {
       apply: (paymentId, event, context) => {
         const payment = this.#ledger.apply(paymentId, event, context);
         this.#waiters.notify(paymentId);
+        if (payment?.direction === "outgoing" && payment.state === "confirmed") {
+          reconcileAfterPayout(this.#store, payment.authorization.asset, context.nowMs);
+        }
         return payment;
       },
       due: (nowMs, limit) => this.#store.payments.due(nowMs, limit),
@@ -219,6 +324,7 @@ export class SettlementLedger extends DurableObject<Env> {
             scheme: "exact",
           },
           payment.boundFacilitatorId,
+          this.ctx.id.name,
         ),
       settle: (facilitatorId, wire, expected) =>
         this.#facilitators.settle(facilitatorId, wire, expected),
@@ -227,6 +333,19 @@ export class SettlementLedger extends DurableObject<Env> {
       now: () => Date.now(),
       random: () => Math.random(),
       onError: (paymentId, error) => logFailure(paymentId, error),
+    };
+  }
+
+  #operatorDependencies(): OperatorDependencies {
+    return {
+      payment: (paymentId) => this.#ledger.payment(paymentId),
+      apply: (paymentId, event) => {
+        const payment = this.#ledger.apply(paymentId, event, this.#context());
+        this.#waiters.notify(paymentId);
+        return payment;
+      },
+      chainOf: (network) => this.#chains.get(network) ?? null,
+      view: (paymentId) => this.#operatorView.payment(paymentId),
     };
   }
 
@@ -255,5 +374,13 @@ export class SettlementLedger extends DurableObject<Env> {
   /** A ledger answers for its own tenant only, whatever the caller's routing did. */
   #assertOwn(tenantId: TenantId): void {
     if (this.#ownName() !== tenantId) throw new Error("this ledger is another tenant's");
+  }
+}
+
+/** A reference to another payment's body would hand its answer out. */
+function assertOwnBody({ tenantId, grant, response }: StageRequest): void {
+  if (response === null || response.body instanceof Uint8Array) return;
+  if (!response.body.key.startsWith(`${tenantId}/${grant.paymentId}/`)) {
+    throw new Error(`the body staged for ${grant.paymentId} is another payment's`);
   }
 }

@@ -1,8 +1,12 @@
 import { AlertRows } from "./alert-rows.ts";
 import { JournalRows } from "./journal-rows.ts";
 import { PaymentRows } from "./payment-rows.ts";
+import { ReconciliationRows } from "./reconciliation-rows.ts";
 import { ResponseRows } from "./response-rows.ts";
 import type { LedgerStore, NotPromise } from "./store.ts";
+
+/** Alarms fire at whole steps of this, so that payments due one after another share one and not each have theirs. */
+const ALARM_GRAIN_MS = 250;
 
 /** The ledger's store in the object's SQLite, with its one alarm. */
 export class SqlStore implements LedgerStore {
@@ -10,6 +14,7 @@ export class SqlStore implements LedgerStore {
   readonly responses: ResponseRows;
   readonly journal: JournalRows;
   readonly alerts: AlertRows;
+  readonly reconciliations: ReconciliationRows;
   readonly #storage: DurableObjectStorage;
   /** When the alarm is set to fire; null when it is not set. A cache of what the runtime knows. */
   #alarmAtMs: number | null = null;
@@ -19,7 +24,8 @@ export class SqlStore implements LedgerStore {
     this.payments = new PaymentRows(storage.sql);
     this.responses = new ResponseRows(storage.sql);
     this.journal = new JournalRows(storage.sql);
-    this.alerts = new AlertRows(storage.sql);
+    this.alerts = new AlertRows(storage.sql, (atMs) => this.wakeAt(atMs));
+    this.reconciliations = new ReconciliationRows(storage.sql);
   }
 
   transaction<Result>(run: () => NotPromise<Result>): Result {
@@ -33,10 +39,11 @@ export class SqlStore implements LedgerStore {
   }
 
   wakeAt(atMs: number): void {
-    if (this.#alarmAtMs !== null && this.#alarmAtMs <= atMs) return;
-    this.#alarmAtMs = atMs;
+    const alarmAtMs = Math.ceil(atMs / ALARM_GRAIN_MS) * ALARM_GRAIN_MS;
+    if (this.#alarmAtMs !== null && this.#alarmAtMs <= alarmAtMs) return;
+    this.#alarmAtMs = alarmAtMs;
     // Not awaited: it belongs to the transaction, and the output gate holds every reply until it is durable.
-    void this.#storage.setAlarm(atMs);
+    void this.#storage.setAlarm(alarmAtMs);
   }
 
   /** Asks the runtime what is set, when the object starts. */
@@ -51,7 +58,12 @@ export class SqlStore implements LedgerStore {
 
   /** Sets the alarm to when something is next due, if anything is. */
   rearm(): void {
-    const times = [this.payments.nextDueAtMs(), this.responses.nextExpiryAtMs()];
+    const times = [
+      this.payments.nextDueAtMs(),
+      this.responses.nextExpiryAtMs(),
+      this.alerts.nextForwardAtMs(),
+      this.reconciliations.nextDueAtMs(),
+    ];
     const due = times.filter((time) => time !== null);
     if (due.length > 0) this.wakeAt(Math.min(...due));
   }

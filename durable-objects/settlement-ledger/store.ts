@@ -40,11 +40,23 @@ export interface PaymentStore {
   putSuperseded(superseded: Superseded, nowMs: number): void;
 }
 
+/** A response whose retention has ended. */
+export interface ExpiredResponse {
+  readonly paymentId: string;
+  /** Key of its body's object; null when the body is in the rows. */
+  readonly objectKey: string | null;
+}
+
+export interface ExpiredObject {
+  readonly paymentId: string;
+  readonly objectKey: string;
+}
+
 export interface ResponseStore {
   put(paymentId: string, response: StoredResponse, expiresAtMs: number): void;
   get(paymentId: string): StoredResponse | null;
-  /** Payments whose response's retention has ended, oldest first. */
-  expired(nowMs: number, limit: number): string[];
+  /** Oldest first. */
+  expired(nowMs: number, limit: number): ExpiredResponse[];
   nextExpiryAtMs(): number | null;
   remove(paymentId: string): void;
   /** Keeps a response that can't be removed yet until the given time. */

@@ -1,4 +1,4 @@
-/** `/admin/tenants`: what operators see of the directory. Mounted at `/admin` by the dispatcher. */
+/** `/admin`: what operators see of the directory, the ledgers and the facilitators. Mounted by the dispatcher. */
 import { Hono } from "hono";
 import * as z from "zod";
 import type { AdminTenantDetail, AdminTenantList } from "../contracts/admin-api.ts";
@@ -12,6 +12,10 @@ import { listLatestDatasets } from "../tenant/directory/datasets.ts";
 import { readActiveSnapshot } from "../tenant/directory/deployments.ts";
 import { listTenants, readTenant } from "../tenant/directory/tenants.ts";
 import { parseTenantId } from "../tenant/tenant-id.ts";
+import { alerts } from "./alerts.ts";
+import { facilitators } from "./facilitators.ts";
+import { payments } from "./payments.ts";
+import { reconciliation } from "./reconciliation.ts";
 
 /** The newest keys and audit entries are shown with a tenant; older ones stay in the directory. */
 const API_KEYS_SHOWN = 50;
@@ -29,6 +33,8 @@ const listQuerySchema = z.strictObject({
 
 export const adminApi = new Hono<{ Bindings: Env }>();
 adminApi.use(noStore);
+adminApi.route("/", payments).route("/", alerts).route("/", reconciliation);
+adminApi.route("/", facilitators);
 
 adminApi.get("/tenants", requireOperator, async (context) => {
   const query = parseQuery(context.req.raw, listQuerySchema);

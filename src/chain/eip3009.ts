@@ -4,7 +4,7 @@
  */
 import { type Hex, hashTypedData, parseAbi, recoverAddress } from "viem";
 import type { JsonObject, WirePayment } from "../payment/wire.ts";
-import type { Authorization } from "../settlement/authorization.ts";
+import type { Authorization, SignedAuthorization } from "../settlement/authorization.ts";
 import { asHex } from "./hex.ts";
 
 export const eip3009Abi = parseAbi([
@@ -80,12 +80,9 @@ export function authorizationHash(authorization: Authorization, domain: TokenDom
  * two possible `s`: the other one would be a second signature by nobody over the same nonce. A contract wallet's
  * signature (EIP-1271, EIP-6492) is null too; only the chain can check that.
  */
-export async function recoverAuthorizationSigner(request: {
-  readonly authorization: Authorization;
-  readonly domain: TokenDomain;
-  /** Hexadecimal, any case. */
-  readonly signature: string;
-}): Promise<string | null> {
+export async function recoverAuthorizationSigner(
+  request: SignedAuthorization,
+): Promise<string | null> {
   const signature = request.signature.toLowerCase();
   if (!ECDSA_SIGNATURE_PATTERN.test(signature)) return null;
   if (BigInt(`0x${signature.slice(66, 130)}`) > SIGNATURE_S_MAX) return null;
@@ -97,6 +94,11 @@ export async function recoverAuthorizationSigner(request: {
     // A number above 256 bits can't be signed; and no key makes a signature with an `r` that is off the curve.
     return null;
   }
+}
+
+/** Whether an authorization is signed by its payer, as far as that can be told without the chain. */
+export async function isSignedByPayer(signed: SignedAuthorization): Promise<boolean> {
+  return (await recoverAuthorizationSigner(signed)) === signed.authorization.payer;
 }
 
 /** A signed payout as an x402 v2 payment (scheme `exact`), so that any facilitator can settle it. */

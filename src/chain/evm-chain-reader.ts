@@ -26,13 +26,27 @@ export function evmChainReader(
    * Refuses a node of another chain. There every nonce is unused and every authorization of the past looks expired,
    * so that a wrong URL in the configuration would fail payments that were made.
    */
-  async function connect(): Promise<EvmNode> {
-    const node = new JsonRpcNode(rpcUrl, AbortSignal.timeout(QUESTION_TIMEOUT_MS));
+  async function connect(signal: AbortSignal): Promise<EvmNode> {
+    const node = new JsonRpcNode(rpcUrl, signal);
     if (!chainIdChecked && (await node.chainId()) !== chainId) {
       throw new ChainUnavailableError("the node is of another chain");
     }
     chainIdChecked = true;
     return node;
+  }
+
+  /** Asks one question, which may take several calls, within its time. */
+  async function ask<Answer>(question: (node: EvmNode) => Promise<Answer>): Promise<Answer> {
+    // Not AbortSignal.timeout: its timer can't be cleared, and would keep a Durable Object awake after the answer.
+    const deadline = new AbortController();
+    const timer = setTimeout(() => {
+      deadline.abort(new DOMException("the question took too long", "TimeoutError"));
+    }, QUESTION_TIMEOUT_MS);
+    try {
+      return await question(await connect(deadline.signal));
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   function query(authorization: Authorization, notBeforeMs: number): EvidenceQuery {
@@ -42,7 +56,8 @@ export function evmChainReader(
   return {
     async findAuthorization(authorization, notBeforeMs) {
       try {
-        return await findAuthorization(await connect(), query(authorization, notBeforeMs));
+        const asked = query(authorization, notBeforeMs);
+        return await ask((node) => findAuthorization(node, asked));
       } catch (error) {
         return { found: "unavailable", reason: rpcFailureReason(error) };
       }
@@ -50,15 +65,14 @@ export function evmChainReader(
     async confirmTransfer(authorization, transaction, notBeforeMs) {
       try {
         const asked = query(authorization, notBeforeMs);
-        return await confirmTransfer(await connect(), asked, transaction, now());
+        return await ask((node) => confirmTransfer(node, asked, transaction, now()));
       } catch (error) {
         return { found: "unavailable", reason: rpcFailureReason(error) };
       }
     },
     async balanceOf(asset, account) {
       try {
-        const node = await connect();
-        return await node.balanceOf(asset, account);
+        return await ask((node) => node.balanceOf(asset, account));
       } catch {
         return null;
       }

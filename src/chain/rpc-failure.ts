@@ -21,7 +21,7 @@ export function rpcFailureReason(error: unknown): string {
 
 function knownReason(error: Error): string | null {
   if (error instanceof ChainUnavailableError) return error.message;
-  // By name: of one call it is viem's own class, of the whole question what AbortSignal.timeout throws.
+  // By name: of one call it is viem's own class, of the whole question the reason its deadline aborts with.
   if (error.name === "TimeoutError") return "the node did not answer in time";
   if (error instanceof ZodError || error instanceof SyntaxError) {
     return "the node's answer is unreadable";

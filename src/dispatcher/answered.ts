@@ -44,9 +44,20 @@ export function reportWhenWritten(
   return readable;
 }
 
+/** A write fails when an earlier one has met a closed connection; the runtime is this many writes ahead of it. */
+const WRITES_AHEAD = 3;
+
+/**
+ * The first bytes one by one, because a connection whose client has hung up takes what it is given at once as if
+ * nothing were wrong: only a later write fails.
+ */
 async function write(writable: WritableStream<Uint8Array>, body: Uint8Array): Promise<void> {
   const writer = writable.getWriter();
-  if (body.byteLength > 0) await writer.write(body);
+  let written = 0;
+  for (; written < WRITES_AHEAD && written < body.byteLength; written += 1) {
+    await writer.write(body.subarray(written, written + 1));
+  }
+  if (written < body.byteLength) await writer.write(body.subarray(written));
   await writer.close();
 }
 

@@ -1,33 +1,65 @@
 /** What a paying client is answered, for every way a paid call can end (docs/errors.md). */
-import type { ClaimReply, SettlementSummary, StoredResponse } from "../contracts/ledger.ts";
+import type { BufferedResponse, ClaimReply, SettlementSummary } from "../contracts/ledger.ts";
 import { type ProblemCode, problem } from "../payment/problem.ts";
 import { retryAfterSeconds } from "../payment/retry-after.ts";
 import { settlementHeader } from "../payment/settlement-header.ts";
 import { reportWhenWritten } from "./answered.ts";
 import { challenge } from "./challenge.ts";
-import type { IdentifiedCall, Refusal } from "./identified-call.ts";
+import type { IdentifiedCall, IdentifiedPayment, Refusal } from "./identified-call.ts";
 import type { HandlerResult } from "./run-handler.ts";
+import { loadBody } from "./stored-body.ts";
 
 /** The answer to a payment that is not (or no longer) ours to work on. */
 export async function afterClaim(
   call: IdentifiedCall,
-  reply: Exclude<ClaimReply, { result: "granted" }>,
+  reply: Exclude<ClaimReply, { result: "granted" | "fulfil" }>,
+): Promise<Response> {
+  switch (reply.result) {
+    case "failed":
+      return answerSettlementFailed(call, reply.paymentId, reply.reason, reply.transaction);
+    case "refused":
+      return answerRefused(
+        call,
+        call.refusal ?? { code: reply.reason, detail: `Refused: ${reply.reason}.` },
+      );
+    default:
+      return answerKnown(call, reply);
+  }
+}
+
+/** The answer to a payment that is known and not over, which takes nothing from the route it was for. */
+export async function answerKnown(
+  call: IdentifiedPayment,
+  reply: Exclude<ClaimReply, { result: "granted" | "fulfil" | "failed" | "refused" }>,
 ): Promise<Response> {
   switch (reply.result) {
     case "replay":
-      return answerStored(call, reply.paymentId, reply.response, reply.settlement, {
-        "Idempotent-Replayed": "true",
-        "Payment-Status": reply.supersededBy === null ? "replayed" : "superseded",
-        ...(reply.supersededBy === null ? {} : { "Payment-Superseded-By": reply.supersededBy }),
-      });
+      return answerStored(
+        call,
+        reply.paymentId,
+        await loadBody(call.env, reply.response),
+        reply.settlement,
+        {
+          "Idempotent-Replayed": "true",
+          "Payment-Status": "replayed",
+          ...supersededHeaders(reply.supersededBy),
+        },
+      );
+    case "undelivered":
+      return answerUndelivered(call, reply.paymentId, reply.settlement);
     case "in_progress":
       return retryable("payment_in_progress", reply.paymentId, reply.retryAfterMs, {
         detail: "Resend the same header: it will get the answer, and is charged once.",
+        headers: supersededHeaders(reply.supersededBy),
       });
     case "unknown":
-      return answerUnknown(call, reply.paymentId, reply.transaction, reply.retryAfterMs);
-    case "failed":
-      return answerSettlementFailed(call, reply.paymentId, reply.reason, reply.transaction);
+      return answerUnknown(
+        call,
+        reply.paymentId,
+        reply.transaction,
+        reply.retryAfterMs,
+        reply.supersededBy,
+      );
     case "conflict":
       return problem("payment_conflict", {
         detail: "Make a new payment for this request.",
@@ -42,41 +74,40 @@ export async function afterClaim(
       });
     case "response_expired":
       return problem("response_expired", {
-        detail: "This payment was settled; its answer is no longer stored. See the receipt.",
+        detail: "This payment was settled; its answer is not stored. See the receipt.",
         headers: { "Payment-Status": "not-charged" },
         extra: { paymentId: reply.paymentId, transaction: reply.transaction },
       });
-    case "refused":
-      return answerRefused(
-        call,
-        call.refusal ?? { code: reply.reason, detail: `Refused: ${reply.reason}.` },
-      );
     default:
       return reply satisfies never;
   }
+}
+
+/** Says that an earlier payment for the same request stands in for this one, whatever has become of that one. */
+export function supersededHeaders(supersededBy: string | null): Readonly<Record<string, string>> {
+  return supersededBy === null
+    ? {}
+    : { "Payment-Status": "superseded", "Payment-Superseded-By": supersededBy };
 }
 
 /** The goods, with the settlement's proof. */
 export function answerPaid(
   call: IdentifiedCall,
   paymentId: string,
-  response: StoredResponse,
+  response: BufferedResponse,
   settlement: SettlementSummary,
 ): Response {
   return answerStored(call, paymentId, response, settlement, { "Payment-Status": "settled" });
 }
 
 function answerStored(
-  call: IdentifiedCall,
+  call: IdentifiedPayment,
   paymentId: string,
-  response: StoredResponse,
+  response: BufferedResponse,
   summary: SettlementSummary,
   extra: Readonly<Record<string, string>>,
 ): Response {
-  const headers = withStoredHeaders(response);
-  headers.set("Cache-Control", "private");
-  headers.set(...settlementHeader(call.payment.x402Version, { success: true, summary }));
-  headers.set("Payment-Id", paymentId);
+  const headers = headersOf(response.headers, paidHeaders(call, paymentId, summary));
   for (const [name, value] of Object.entries(extra)) headers.set(name, value);
   const body = mayHaveBody(response.status)
     ? reportWhenWritten(
@@ -90,27 +121,80 @@ function answerStored(
   return new Response(body, { status: response.status, headers });
 }
 
+/** What goes with every answer to a settled payment; a problem that is one says so with its own status. */
+export function paidHeaders(
+  { payment }: Pick<IdentifiedPayment, "payment">,
+  paymentId: string,
+  summary: SettlementSummary,
+): Readonly<Record<string, string>> {
+  const [name, value] = settlementHeader(payment.x402Version, { success: true, summary });
+  return {
+    "Cache-Control": "private",
+    "Payment-Status": "settled",
+    "Payment-Id": paymentId,
+    [name]: value,
+  };
+}
+
+/** Paid upfront, and the handler failed as often as it may. */
+export function answerUndelivered(
+  call: Pick<IdentifiedPayment, "payment">,
+  paymentId: string,
+  settlement: SettlementSummary,
+): Response {
+  return problem("paid_undelivered", {
+    detail: "This payment was settled, and its answer was never delivered. A refund is due.",
+    headers: { ...paidHeaders(call, paymentId, settlement), "Cache-Control": "no-store" },
+    extra: { paymentId, transaction: settlement.transaction },
+  });
+}
+
 /** A handler that sold nothing: its own answer, or ours in its place. Nothing was charged. */
 export function answerDeclined(
   handled: Exclude<HandlerResult, { result: "sold" }>,
   paymentId: string,
 ): Response {
   if (handled.result === "declined") {
-    const headers = withStoredHeaders(handled.response);
-    headers.set("Cache-Control", "no-store");
-    headers.set("Payment-Status", "not-charged");
-    headers.set("Payment-Id", paymentId);
-    const { status, body } = handled.response;
-    return new Response(mayHaveBody(status) ? body : null, { status, headers });
+    return answerBuffered(handled.response, {
+      "Cache-Control": "no-store",
+      "Payment-Status": "not-charged",
+      "Payment-Id": paymentId,
+    });
   }
-  const [code, detail]: [ProblemCode, string] =
-    handled.result === "too_large"
-      ? ["response_too_large", `The answer is over ${handled.bytesMax} bytes.`]
-      : ["handler_failed", `Nothing was charged: ${handled.reason}.`];
+  const [code, detail] = explainUnsold(handled);
   return problem(code, {
     detail,
     headers: { "Payment-Status": "not-charged" },
     extra: { paymentId },
+  });
+}
+
+function explainUnsold(
+  handled: Exclude<HandlerResult, { result: "sold" | "declined" }>,
+): [code: ProblemCode, detail: string] {
+  switch (handled.result) {
+    case "too_large":
+      return ["response_too_large", `The answer is over ${handled.bytesMax} bytes.`];
+    case "event_stream":
+      return [
+        "response_not_storable",
+        'Nothing was charged: the answer is an event stream. Its route has to declare settlement "before".',
+      ];
+    case "failed":
+      return ["handler_failed", `Nothing was charged: ${handled.reason}.`];
+    default:
+      return handled satisfies never;
+  }
+}
+
+/** A handler's answer with headers of ours, which win. */
+export function answerBuffered(
+  { status, headers, body }: BufferedResponse,
+  ours: Readonly<Record<string, string>>,
+): Response {
+  return new Response(mayHaveBody(status) ? body : null, {
+    status,
+    headers: headersOf(headers, ours),
   });
 }
 
@@ -134,10 +218,11 @@ export function answerRefused(
 
 /** Nobody knows yet. Never a 402: a client would sign again and could pay twice. */
 export function answerUnknown(
-  call: IdentifiedCall,
+  call: IdentifiedPayment,
   paymentId: string,
   transaction: string | null,
   retryAfterMs: number,
+  supersededBy: string | null = null,
 ): Response {
   const header =
     transaction === null
@@ -154,9 +239,23 @@ export function answerUnknown(
   return retryable("settlement_unknown", paymentId, retryAfterMs, {
     detail:
       "The payment may have settled. Resend the same header until it is decided; signing again is not needed and is not charged twice.",
-    headers: { "Payment-Status": "unknown", ...header },
+    headers: { ...header, ...supersededHeaders(supersededBy) },
   });
 }
+
+/**
+ * The ledger, or this edge, broke under the call. What was stored is followed up by the ledger's alarm, so the payment
+ * may settle all the same.
+ */
+export function answerBroken(): Response {
+  return problem("settlement_unknown", {
+    detail: "This call could not be followed to its end. Resend the same header.",
+    headers: { "Retry-After": retryAfterSeconds(BROKEN_RETRY_MS), "Payment-Status": "unknown" },
+  });
+}
+
+/** An object that was reset is there again at its next call. */
+const BROKEN_RETRY_MS = 1_000;
 
 /** The settlement can't land any more: a new payment is safe. */
 export function answerSettlementFailed(
@@ -199,9 +298,13 @@ function retryable(
   });
 }
 
-function withStoredHeaders(response: StoredResponse): Headers {
+export function headersOf(
+  theirs: BufferedResponse["headers"],
+  ours: Readonly<Record<string, string>>,
+): Headers {
   const headers = new Headers();
-  for (const { name, value } of response.headers) headers.append(name, value);
+  for (const { name, value } of theirs) headers.append(name, value);
+  for (const [name, value] of Object.entries(ours)) headers.set(name, value);
   return headers;
 }
 

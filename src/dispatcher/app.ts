@@ -7,6 +7,7 @@ import { tenantOfPaymentId } from "../payment/payment-id.ts";
 import { problem } from "../payment/problem.ts";
 import { retryAfterSeconds } from "../payment/retry-after.ts";
 import { tenantApi } from "../tenant-api/tenant-api.ts";
+import type { Handlers } from "./handlers.ts";
 import { locateTenant } from "./locate-tenant.ts";
 import { tenantRequest } from "./tenant-request.ts";
 
@@ -20,25 +21,27 @@ platform.route("/admin", adminApi);
 platform.notFound(() => problem("not_found"));
 platform.onError((error, context) => failure(error, context));
 
-const app = new Hono<{ Bindings: Env }>();
-app.all("*", async (context) => {
-  const location = locateTenant(new URL(context.req.url), configOf(context.env).baseDomain);
-  switch (location.found) {
-    case "tenant":
-      return await tenantRequest(context, location);
-    case "platform":
-      return await platform.fetch(context.req.raw, context.env, context.executionCtx);
-    case "unknown_tenant":
-      return problem("unknown_tenant");
-    case "invalid_path":
-      return problem("invalid_path", { detail: `The path ${location.problem}.` });
-    default:
-      return location satisfies never;
-  }
-});
-app.onError((error, context) => failure(error, context));
-
-export default app;
+/** The dispatcher, selling what `handlers` make of the tenants' routes. */
+export function dispatcher(handlers: Handlers): Hono<{ Bindings: Env }> {
+  const app = new Hono<{ Bindings: Env }>();
+  app.all("*", async (context) => {
+    const location = locateTenant(new URL(context.req.url), configOf(context.env).baseDomain);
+    switch (location.found) {
+      case "tenant":
+        return await tenantRequest(context, location, handlers);
+      case "platform":
+        return await platform.fetch(context.req.raw, context.env, context.executionCtx);
+      case "unknown_tenant":
+        return problem("unknown_tenant");
+      case "invalid_path":
+        return problem("invalid_path", { detail: `The path ${location.problem}.` });
+      default:
+        return location satisfies never;
+    }
+  });
+  app.onError((error, context) => failure(error, context));
+  return app;
+}
 
 /** `GET /payments/{paymentId}`: the state of a payment, for whoever has its id. */
 async function paymentStatus(context: AppContext): Promise<Response> {

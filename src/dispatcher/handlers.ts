@@ -3,6 +3,9 @@ import { datasetHandler } from "../runtime/dataset.ts";
 import type { Handler } from "../runtime/handler.ts";
 import { originHandler } from "../runtime/origin.ts";
 
+/** Makes the handlers that the dispatcher sells; tests and measurements may bring their own. */
+export type Handlers = (env: Env, route: Route) => Handler;
+
 /** The handler of a route, by the kind of its definition. */
 export function handlerOf(env: Pick<Env, "DATASET_STORE">, { handler }: Route): Handler {
   switch (handler.kind) {

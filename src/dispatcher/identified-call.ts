@@ -1,38 +1,51 @@
 /** What is worked out about a paid call before the ledger is asked: who pays, for what, and whether it would be taken. */
 import { type LedgerClient, ledgerOf } from "../../durable-objects/settlement-ledger/client.ts";
 import type { PlatformConfig } from "../config.ts";
-import { type FacilitatorGateway, facilitatorGateway } from "../facilitator/gateway.ts";
-import type { DecodedPayment } from "../payment/decode-payment.ts";
+import { facilitatorGateway } from "../facilitator/gateway.ts";
+import type { FacilitatorGateway } from "../facilitator/port.ts";
+import { type DecodedPayment, authorizationOf } from "../payment/decode-payment.ts";
 import { sha256Hex } from "../payment/hash.ts";
 import { eip3009Identity } from "../payment/identity.ts";
-import { readQuote } from "../payment/quote-token.ts";
+import { type QuotedTerms, readQuote } from "../payment/quote-token.ts";
 import { amountDue, refuseTerms } from "../payment/terms.ts";
+import type { SignedAuthorization } from "../settlement/authorization.ts";
 import type { ReplayProofs } from "../settlement/payment.ts";
-import { isSignedByPayer } from "./check-signature.ts";
-import { type PaidRoute, checkParameters } from "./paid-route.ts";
+import { type Destination, type PaidRoute, checkParameters } from "./paid-route.ts";
 
-export interface PaidCall {
+/** A request that carries a payment, whether or not anything is sold where it goes. */
+export interface IncomingPayment {
   readonly env: Env;
   readonly execution: Pick<ExecutionContext, "waitUntil">;
   readonly config: PlatformConfig;
-  readonly paid: PaidRoute;
+  readonly paid: Destination;
   readonly request: Request;
   readonly payment: DecodedPayment;
 }
 
-/** A paid call with all that was worked out about it before the ledger is asked. */
-export interface IdentifiedCall extends PaidCall {
+/** With what names it, and what its sender can show: enough to ask the ledger whether it is known. */
+export interface IdentifiedPayment extends IncomingPayment {
   readonly body: Uint8Array<ArrayBuffer>;
   readonly identity: string;
   readonly payloadDigest: string;
   readonly requestFingerprint: string;
   readonly proofs: ReplayProofs;
-  readonly signatureProved: boolean;
+  /** The quote it carries: null when it has none, `invalid` when we did not sign it. */
+  readonly quote: QuotedTerms | "invalid" | null;
+  readonly signed: SignedAuthorization;
+  readonly ledger: LedgerClient;
+}
+
+export interface PaidCall extends IncomingPayment {
+  readonly paid: PaidRoute;
+}
+
+/** A paid call with all that was worked out about it before the ledger is asked. */
+export interface IdentifiedCall extends IdentifiedPayment {
+  readonly paid: PaidRoute;
   /** Why it would be refused if it were new; null when it would be taken. */
   readonly refusal: Refusal | null;
   /** What it has to pay: its quote's price, or today's. Atomic units. */
   readonly amountAtomic: bigint;
-  readonly ledger: LedgerClient;
   readonly facilitators: FacilitatorGateway;
 }
 
@@ -46,13 +59,13 @@ export interface Refusal {
 /** Shorter keys could be guessed, and they open stored answers. */
 const IDEMPOTENCY_KEY_LENGTH_MIN = 16;
 
-export async function identify(
-  call: PaidCall,
+export async function identifyPayment(
+  call: IncomingPayment,
   body: Uint8Array<ArrayBuffer>,
-): Promise<IdentifiedCall> {
-  const { env, execution, config, paid, payment, request } = call;
+): Promise<IdentifiedPayment> {
+  const { env, config, paid, payment, request } = call;
   const { tenantId } = paid.snapshot;
-  const asset = paid.offer.network.asset.address;
+  const asset = paid.network.asset.address;
   const identity = eip3009Identity(payment.network, asset, payment.from, payment.nonce);
   const token = payment.accepted?.quote ?? null;
   const idempotencyKey = request.headers.get("Idempotency-Key");
@@ -68,13 +81,6 @@ export async function identify(
         ? null
         : sha256Hex(idempotencyKey),
     ]);
-  const context = {
-    tenantId,
-    route: paid.route.path,
-    offer: paid.offer,
-    quote,
-    nowMs: Date.now(),
-  };
   return {
     ...call,
     body,
@@ -86,10 +92,34 @@ export async function identify(
       identifierHash: null,
       idempotencyKeyHash,
     },
-    signatureProved: await isSignedByPayer(payment, payloadDigest, paid.offer),
+    quote,
+    signed: {
+      authorization: authorizationOf(payment, asset),
+      domain: { name: paid.network.asset.name, version: paid.network.asset.version },
+      signature: payment.signature,
+    },
+    ledger: ledgerOf(env, tenantId),
+  };
+}
+
+export async function identify(
+  call: PaidCall,
+  body: Uint8Array<ArrayBuffer>,
+): Promise<IdentifiedCall> {
+  const { env, execution, paid, payment } = call;
+  const identified = await identifyPayment(call, body);
+  const context = {
+    tenantId: paid.snapshot.tenantId,
+    route: paid.route.path,
+    offer: paid.offer,
+    quote: identified.quote,
+    nowMs: Date.now(),
+  };
+  return {
+    ...identified,
+    paid,
     refusal: refuse(call, refuseTerms(payment, context)),
     amountAtomic: amountDue(context),
-    ledger: ledgerOf(env, tenantId),
     facilitators: facilitatorGateway(env, execution),
   };
 }

@@ -1,48 +1,61 @@
 /** A tenant's route as one request sees it, and the request as its handler sees it. */
-import type { PlatformConfig } from "../config.ts";
+import type { NetworkConfig, PlatformConfig } from "../config.ts";
 import type { Route, TenantSnapshot } from "../contracts/snapshot.ts";
 import { type Offer, type ResourceInfo, offerOf } from "../payment/offer.ts";
 import type { Handler, HandlerContext } from "../runtime/handler.ts";
-import { handlerOf } from "./handlers.ts";
+import type { Handlers } from "./handlers.ts";
 import type { RouteMatch } from "./match-route.ts";
 
-/** A route of a tenant, as one request sees it. */
-export interface PaidRoute {
+/** Where a request goes, whether or not anything is sold there now. */
+export interface Destination {
   readonly snapshot: TenantSnapshot;
+  readonly network: NetworkConfig;
+  /** Canonical path and query below the tenant. */
+  readonly target: string;
+}
+
+/** A route of a tenant, as one request sees it. */
+export interface PaidRoute extends Destination {
   readonly route: Route;
   readonly params: Readonly<Record<string, string>>;
   readonly offer: Offer;
   readonly resource: ResourceInfo;
   readonly handler: Handler;
-  /** Canonical path and query below the tenant. */
-  readonly target: string;
+}
+
+/** @throws when the tenant sells on a network that is not configured */
+export function destinationOf(
+  config: PlatformConfig,
+  snapshot: TenantSnapshot,
+  url: URL,
+  path: string,
+): Destination {
+  const network = config.networks.find(({ caip2 }) => caip2 === snapshot.network);
+  if (network === undefined) {
+    throw new Error(`tenant ${snapshot.tenantId} sells on ${snapshot.network}: not configured`);
+  }
+  return { snapshot, network, target: `${path}${url.search}` };
 }
 
 /** What a request asks for, with its price and its handler. */
 export function paidRoute(
   env: Env,
-  config: PlatformConfig,
-  snapshot: TenantSnapshot,
+  destination: Destination,
   { route, params }: RouteMatch,
   url: URL,
-  path: string,
+  handlers: Handlers,
 ): PaidRoute {
-  const network = config.networks.find(({ caip2 }) => caip2 === snapshot.network);
-  if (network === undefined) {
-    throw new Error(`tenant ${snapshot.tenantId} sells on ${snapshot.network}: not configured`);
-  }
   return {
-    snapshot,
+    ...destination,
     route,
     params,
-    offer: offerOf(snapshot, route, network),
+    offer: offerOf(destination.snapshot, route, destination.network),
     resource: {
       url: url.href,
       description: route.description,
       mimeType: route.mimeType,
     },
-    handler: handlerOf(env, route),
-    target: `${path}${url.search}`,
+    handler: handlers(env, route),
   };
 }
 
@@ -70,11 +83,12 @@ export function handlerContext(paid: PaidRoute, paymentId: string, payer: string
   };
 }
 
-/** The request as the handler gets it: canonical URL, none of the payment's headers. */
+/** The request as the handler gets it: canonical URL, none of the payment's headers, our deadline as its signal. */
 export function handlerRequest(
   paid: PaidRoute,
   request: Request,
   body: Uint8Array<ArrayBuffer> | null,
+  signal: AbortSignal | null = null,
 ): Request {
   const headers = new Headers();
   for (const name of ["accept", "accept-language", "content-type", "if-none-match", "user-agent"]) {
@@ -85,5 +99,6 @@ export function handlerRequest(
     method: request.method,
     headers,
     body: body === null || body.byteLength === 0 ? null : body,
+    signal,
   });
 }

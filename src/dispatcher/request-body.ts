@@ -13,10 +13,15 @@ export async function readBody(
   if (body === null) return { ok: true, bytes: new Uint8Array() };
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of body) {
-    length += chunk.byteLength;
-    if (length > bytesMax) return { ok: false };
-    chunks.push(chunk);
+  // Not `for await`, which takes twice the time, and this is on the path of every paid call.
+  const reader = body.getReader();
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    length += read.value.byteLength;
+    if (length > bytesMax) {
+      await reader.cancel();
+      return { ok: false };
+    }
+    chunks.push(read.value);
   }
   const bytes = new Uint8Array(length);
   let offset = 0;

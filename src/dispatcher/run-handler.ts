@@ -1,16 +1,26 @@
 /** Runs a handler under the plan's deadline and cap, and keeps of its answer what may go to a payer. */
-import type { StoredHeader, StoredResponse } from "../contracts/ledger.ts";
+import type { BufferedResponse, StoredHeader } from "../contracts/ledger.ts";
 import { PLANS } from "../tenant/plans.ts";
-import { type PaidRoute, handlerContext, handlerRequest } from "./paid-route.ts";
+import type { IdentifiedCall } from "./identified-call.ts";
+import { handlerContext, handlerRequest } from "./paid-route.ts";
 import { readBody } from "./request-body.ts";
+
+type NotSold =
+  /** Any status other than 2xx: passed through, not charged. */
+  | { readonly result: "declined"; readonly response: BufferedResponse }
+  | { readonly result: "failed"; readonly reason: string }
+  | { readonly result: "too_large"; readonly bytesMax: number };
 
 export type HandlerResult =
   /** A 2xx answer within the cap: this is what is sold. */
-  | { readonly result: "sold"; readonly response: StoredResponse }
-  /** Any other status: passed through, not charged. */
-  | { readonly result: "declined"; readonly response: StoredResponse }
-  | { readonly result: "failed"; readonly reason: string }
-  | { readonly result: "too_large"; readonly bytesMax: number };
+  | { readonly result: "sold"; readonly response: BufferedResponse }
+  /** It has no end to wait for, so it can't be stored before it is paid. */
+  | { readonly result: "event_stream" }
+  | NotSold;
+
+export type StartedHandler =
+  /** A 2xx answer whose body is still to come. */
+  { readonly result: "started"; readonly response: Response } | NotSold;
 
 /** Ours to set, or meaningless beyond one connection (RFC 9110 section 7.6.1). */
 const DROPPED_HEADERS: ReadonlySet<string> = new Set([
@@ -35,29 +45,78 @@ const DROPPED_HEADERS: ReadonlySet<string> = new Set([
   "content-length",
 ]);
 
-export async function runHandler(
-  paid: PaidRoute,
-  request: Request,
-  body: Uint8Array<ArrayBuffer>,
+/** What a handler is run for. */
+type HandlerCall = Pick<IdentifiedCall, "paid" | "request" | "body" | "payment">;
+
+/** Runs the handler and waits for its whole answer. */
+export function runHandler(call: HandlerCall, paymentId: string): Promise<HandlerResult> {
+  return withinDeadline(call, async (signal) => {
+    const response = await start(call, paymentId, signal);
+    if (response.ok && isEventStream(response)) {
+      await response.body?.cancel();
+      return { result: "event_stream" };
+    }
+    const buffered = await buffer(call, response);
+    return response.ok && buffered.result === "declined"
+      ? { ...buffered, result: "sold" }
+      : buffered;
+  });
+}
+
+/** Runs the handler and waits for the head of its answer: the deadline is over once it answers 2xx. */
+export function startHandler(call: HandlerCall, paymentId: string): Promise<StartedHandler> {
+  return withinDeadline(call, async (signal) => {
+    const response = await start(call, paymentId, signal);
+    return response.ok ? { result: "started", response } : await buffer(call, response);
+  });
+}
+
+function start(
+  { paid, request, body, payment }: HandlerCall,
   paymentId: string,
-  payer: string,
-): Promise<HandlerResult> {
-  const { responseBytesMax, handlerDeadlineMs } = PLANS[paid.snapshot.plan];
+  signal: AbortSignal,
+): Promise<Response> {
+  return paid.handler.run(
+    handlerRequest(paid, request, body, signal),
+    handlerContext(paid, paymentId, payment.from),
+  );
+}
+
+async function buffer(
+  { paid }: HandlerCall,
+  response: Response,
+): Promise<Extract<NotSold, { result: "declined" | "too_large" }>> {
+  const { responseBytesMax } = PLANS[paid.snapshot.plan];
+  const buffered = await readBody(response.body, responseBytesMax);
+  if (!buffered.ok) return { result: "too_large", bytesMax: responseBytesMax };
+  const headers = keptHeaders(response.headers);
+  return {
+    result: "declined",
+    response: { status: response.status, headers, body: buffered.bytes },
+  };
+}
+
+function isEventStream({ headers }: Response): boolean {
+  return headers.get("Content-Type")?.toLowerCase().startsWith("text/event-stream") === true;
+}
+
+/** Whatever a handler does, its call ends, and the caller learns no more than that. */
+async function withinDeadline<Result>(
+  { paid }: HandlerCall,
+  run: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result | { readonly result: "failed"; readonly reason: string }> {
+  const { handlerDeadlineMs } = PLANS[paid.snapshot.plan];
+  const abort = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const expired = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const error = new Error(`no answer within ${handlerDeadlineMs} ms`);
+      abort.abort(error);
+      reject(error);
+    }, handlerDeadlineMs);
+  });
   try {
-    return await withDeadline(handlerDeadlineMs, async () => {
-      const response = await paid.handler.run(
-        handlerRequest(paid, request, body),
-        handlerContext(paid, paymentId, payer),
-      );
-      const buffered = await readBody(response.body, responseBytesMax);
-      if (!buffered.ok) return { result: "too_large", bytesMax: responseBytesMax };
-      const stored: StoredResponse = {
-        status: response.status,
-        headers: keptHeaders(response.headers),
-        body: buffered.bytes,
-      };
-      return { result: response.ok ? "sold" : "declined", response: stored };
-    });
+    return await Promise.race([run(abort.signal), expired]);
   } catch (error) {
     console.error(
       JSON.stringify({
@@ -68,27 +127,13 @@ export async function runHandler(
       }),
     );
     return { result: "failed", reason: "the handler threw or did not answer in time" };
-  }
-}
-
-async function withDeadline<Result>(
-  deadlineMs: number,
-  run: () => Promise<Result>,
-): Promise<Result> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const expired = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error(`no answer within ${deadlineMs} ms`));
-    }, deadlineMs);
-  });
-  try {
-    return await Promise.race([run(), expired]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-function keptHeaders(headers: Headers): StoredHeader[] {
+/** The headers of a handler's answer that its payer gets. */
+export function keptHeaders(headers: Headers): StoredHeader[] {
   return [...headers]
     .filter(([name]) => !DROPPED_HEADERS.has(name.toLowerCase()))
     .map(([name, value]) => ({ name, value }));

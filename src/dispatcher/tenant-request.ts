@@ -4,46 +4,71 @@ import { configOf } from "../config.ts";
 import { decodePayment } from "../payment/decode-payment.ts";
 import { problem } from "../payment/problem.ts";
 import { readSnapshot } from "../tenant/snapshots.ts";
+import { answerBroken } from "./answers.ts";
 import { challenge } from "./challenge.ts";
+import type { Handlers } from "./handlers.ts";
 import type { Location } from "./locate-tenant.ts";
 import { matchRoute } from "./match-route.ts";
 import { paidCall } from "./paid-call.ts";
-import { type PaidRoute, checkParameters, paidRoute } from "./paid-route.ts";
+import { type PaidRoute, checkParameters, destinationOf, paidRoute } from "./paid-route.ts";
+import { withdrawnRoute } from "./withdrawn-route.ts";
 
 /** Answers a request below a tenant. */
 export async function tenantRequest(
   context: Context<{ Bindings: Env }>,
   location: Extract<Location, { found: "tenant" }>,
+  handlers: Handlers,
 ): Promise<Response> {
   const config = configOf(context.env);
   const nowMs = Date.now();
   const snapshot = await readSnapshot(context.env, location.tenantId, nowMs);
   if (snapshot === null) return problem("unknown_tenant");
-  const match = matchRoute(snapshot.routes, location.segments);
-  if (match === null) return problem("unknown_route");
   const url = new URL(context.req.url);
-  const paid = paidRoute(context.env, config, snapshot, match, url, location.path);
+  const destination = destinationOf(config, snapshot, url, location.path);
+  const match = matchRoute(snapshot.routes, location.segments);
+  const paid = match === null ? null : paidRoute(context.env, destination, match, url, handlers);
   const payment = decodePayment(context.req.raw.headers);
+  if (payment.kind === "payment") {
+    const incoming = {
+      env: context.env,
+      execution: context.executionCtx,
+      config,
+      request: context.req.raw,
+      payment: payment.payment,
+    };
+    const answer =
+      paid === null
+        ? withdrawnRoute({ ...incoming, paid: destination })
+        : paidCall({ ...incoming, paid });
+    return throughHangUps(context, answer);
+  }
+  if (paid === null) return problem("unknown_route");
   if (payment.kind === "malformed") {
     return problem("malformed_payment", {
       detail: payment.problem,
       headers: { "Payment-Status": "not-charged" },
     });
   }
-  if (payment.kind === "none") {
-    return refuseParameters(paid, context.req.raw) ?? (await challenge(paid, config, nowMs));
-  }
-  const call = paidCall({
-    env: context.env,
-    execution: context.executionCtx,
-    config,
-    paid,
-    request: context.req.raw,
-    payment: payment.payment,
+  return refuseParameters(paid, context.req.raw) ?? (await challenge(paid, config, nowMs));
+}
+
+/** A client that hangs up must not stop a payment half way: the work goes on, and a resend finds its answer. */
+function throughHangUps(
+  { executionCtx, req }: Context<{ Bindings: Env }>,
+  answer: Promise<Response>,
+): Promise<Response> {
+  const answered = answer.catch((error: unknown) => {
+    console.error(
+      JSON.stringify({
+        event: "paid_call_failed",
+        path: req.path,
+        error: error instanceof Error ? error.message : String(error),
+      }),
+    );
+    return answerBroken();
   });
-  // A client that hangs up must not stop a payment half way: the work goes on, and a resend finds its answer.
-  context.executionCtx.waitUntil(call.catch(() => undefined));
-  return call;
+  executionCtx.waitUntil(answered);
+  return answered;
 }
 
 /**

@@ -108,6 +108,11 @@ export class HealthCache {
     return this.#copy?.facilitators[facilitatorId]?.kinds ?? null;
   }
 
+  /** The 95th percentile of its verifications over all edges, milliseconds; null when nobody has asked it lately. */
+  verifyP95Ms(facilitatorId: FacilitatorId): number | null {
+    return this.#copy?.facilitators[facilitatorId]?.verifyP95Ms ?? null;
+  }
+
   /** Notes how a call ended, and sends it on behind the request. */
   record(call: ObservedCall, context: BackgroundContext): void {
     const endedAtMs = this.#now();

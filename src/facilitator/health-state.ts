@@ -16,6 +16,7 @@ import {
   requestProbe,
 } from "./circuit-breaker.ts";
 import { type EdgeRecord, recordBatch } from "./edge-records.ts";
+import { type HealthAlerts, NO_ALERTS } from "./health-alerts.ts";
 import {
   BATCH_OUTCOMES_MAX,
   type CallOutcome,
@@ -32,7 +33,7 @@ import type { RollingCounts } from "./rolling-counts.ts";
 import type { HealthCheck } from "./supported.ts";
 
 /** Raised when the stored form changes; what was stored in another form is forgotten, which costs a few probes. */
-export const HEALTH_STATE_VERSION = 1;
+export const HEALTH_STATE_VERSION = 2;
 
 export interface HealthState {
   readonly version: number;
@@ -41,6 +42,7 @@ export interface HealthState {
   readonly edges: readonly EdgeRecord[];
   /** When an edge or operator last asked: without them there is nobody to check health for. */
   readonly lastUsedMs: number;
+  readonly alerts: HealthAlerts;
 }
 
 export interface FacilitatorRecord {
@@ -63,7 +65,13 @@ const TRANSITIONS_MAX = 16;
 
 export function initialHealth(configs: readonly FacilitatorConfig[], nowMs: number): HealthState {
   return withFacilitators(
-    { version: HEALTH_STATE_VERSION, facilitators: {}, edges: [], lastUsedMs: nowMs },
+    {
+      version: HEALTH_STATE_VERSION,
+      facilitators: {},
+      edges: [],
+      lastUsedMs: nowMs,
+      alerts: NO_ALERTS,
+    },
     configs,
     nowMs,
   );

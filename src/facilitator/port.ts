@@ -18,7 +18,7 @@ export interface VerifyRequest {
   readonly kind: PaymentKind;
   /** Whether the signature was recovered to the payer already: then "invalid signature" is doubted. */
   readonly signatureProved: boolean;
-  /** Whose call it is: a facilitator that limits us is shared fairly between tenants. */
+  /** Whose call it is: tenants may prefer a facilitator, and one that limits us is shared fairly between them. */
   readonly tenantId?: string;
   /** The facilitator that was quoted, for schemes bound to one. */
   readonly boundFacilitatorId?: FacilitatorId | null;
@@ -42,6 +42,7 @@ export interface FacilitatorGateway {
   candidatesForSettle(
     kind: PaymentKind,
     boundFacilitatorId: FacilitatorId | null,
+    tenantId?: string,
   ): readonly FacilitatorId[];
   /** Makes exactly one attempt. What to do about its outcome is the ledger's to decide. */
   settle(

@@ -2,6 +2,8 @@ import type { FacilitatorConfig } from "../config.ts";
 import type { WirePayment } from "../payment/wire.ts";
 import type { SettleOutcome, UnavailableOutcome, VerifyOutcome } from "../settlement/outcome.ts";
 import type { VerifyReading } from "./classify.ts";
+import { hedged } from "./hedge.ts";
+import { type Opinion, Opinions } from "./opinions.ts";
 import type { FacilitatorGateway, VerifyRequest, VerifyResult } from "./port.ts";
 import type { BackgroundContext, HealthCache } from "./health-cache.ts";
 import type { HealthSignal, Operation } from "./health-signal.ts";
@@ -9,7 +11,7 @@ import type { Fetch } from "./http-exchange.ts";
 import { postSettle, postVerify } from "./http-facilitator.ts";
 import type { PaymentKind } from "./payment-kind.ts";
 import type { ExpectedTransfer, FacilitatorId } from "./port.ts";
-import { type RoutableFacilitator, type RoutePlan, planRoute } from "./routing.ts";
+import { type RoutableFacilitator, type RoutePlan, orderFor, planRoute } from "./routing.ts";
 import { isReachable } from "./supported.ts";
 
 export interface RoutedFacilitatorsOptions {
@@ -39,6 +41,9 @@ const ATTEMPT_SHARE = 0.6;
 /** A facilitator that was given less time by our own deadline did not time out. */
 const TIMEOUT_MS_FAIR = 2_000;
 
+/** A second call for less than this gains nothing that a person or a program would notice. */
+const HEDGE_MS_MIN = 50;
+
 /** Shares are per second: a tenant that used its own up has another one then. */
 const SHARE_RETRY_MS = 1_000;
 
@@ -61,42 +66,49 @@ export class RoutedFacilitators implements FacilitatorGateway {
   async verify(payment: WirePayment, request: VerifyRequest): Promise<VerifyResult> {
     const deadlineMs = request.deadlineMs ?? this.#now() + VERIFY_DEADLINE_MS;
     await this.#cache.ready(this.#context);
-    const boundTo = request.boundFacilitatorId ?? null;
-    const plan = this.#plan("verify", request.kind, boundTo);
+    const { kind, tenantId = "", boundFacilitatorId: boundTo = null } = request;
+    const plan = this.#plan("verify", kind, boundTo, tenantId);
     this.#probeVerify(plan, payment);
-    this.#prepareSettleProbe(this.#plan("settle", request.kind, boundTo));
-    let doubted: VerifyResult | null = null;
-    let missed: VerifyResult | null = null;
-    for (const [index, { facilitatorId }] of plan.candidates.entries()) {
+    this.#prepareSettleProbe(this.#plan("settle", kind, boundTo, tenantId), tenantId);
+    const opinions = new Opinions(request.signatureProved);
+    const { candidates } = plan;
+    const ask = (index: number): Promise<Opinion> => {
+      const { facilitatorId } = candidates[index] ?? { facilitatorId: "" };
       const timeLeftMs = deadlineMs - this.#now();
-      if (timeLeftMs < ATTEMPT_MS_MIN) break;
-      const isLast = index === plan.candidates.length - 1;
+      const isLast = index === candidates.length - 1;
       const timeoutMs = isLast ? timeLeftMs : timeLeftMs * ATTEMPT_SHARE;
-      const { outcome, doubtful } = this.#cache.admit(facilitatorId, request.tenantId ?? "")
-        ? await this.#verifyAt(facilitatorId, payment, timeoutMs)
-        : { outcome: notSent("rate_limited", SHARE_RETRY_MS), doubtful: false };
-      const result: VerifyResult = { outcome, facilitatorId };
-      if (outcome.class === "unavailable") {
-        missed = missed === null ? result : sooner(missed, result);
-      } else if (doubted !== null) {
-        if (outcome.class === "valid") this.#recordContradiction(doubted.facilitatorId);
-        return result;
-      } else if (doubtful || (request.signatureProved && rejectsSignature(outcome))) {
-        doubted = result;
-      } else {
-        return result;
+      return this.#ask(facilitatorId, payment, tenantId, timeoutMs);
+    };
+    for (let index = 0; index < candidates.length;) {
+      if (deadlineMs - this.#now() < ATTEMPT_MS_MIN) break;
+      const afterMs = index + 1 < candidates.length ? this.#hedgeAfterMs(candidates[index]) : null;
+      const first = ask(index);
+      const askSecond = () => ask(index + 1);
+      const isConclusive = (opinion: Opinion) => opinions.isFinal(opinion);
+      const asked =
+        afterMs === null
+          ? [await first]
+          : await hedged(first, { afterMs, askSecond, isConclusive });
+      for (const opinion of asked) {
+        if (opinions.isFinal(opinion)) {
+          this.#recordContradiction(opinions.contradicts(opinion));
+          return { outcome: opinion.outcome, facilitatorId: opinion.facilitatorId };
+        }
+        opinions.keep(opinion);
       }
+      index += asked.length;
     }
-    return doubted ?? missed ?? this.#nobody();
+    return opinions.best() ?? this.#nobody();
   }
 
   candidatesForSettle(
     kind: PaymentKind,
     boundFacilitatorId: FacilitatorId | null,
+    tenantId = "",
   ): readonly FacilitatorId[] {
     this.#cache.refresh(this.#context);
-    const plan = this.#plan("settle", kind, boundFacilitatorId);
-    this.#prepareSettleProbe(plan);
+    const plan = this.#plan("settle", kind, boundFacilitatorId, tenantId);
+    this.#prepareSettleProbe(plan, tenantId);
     return plan.candidates.map(({ facilitatorId }) => facilitatorId);
   }
 
@@ -122,6 +134,33 @@ export class RoutedFacilitators implements FacilitatorGateway {
     });
     this.#end(call, health, outcome);
     return outcome;
+  }
+
+  /** Time after which another one is asked beside this one; null when that is off, or nobody knows how long it takes. */
+  #hedgeAfterMs(candidate: RoutePlan["candidates"][number] | undefined): number | null {
+    const config = this.#configOf(candidate?.facilitatorId ?? "");
+    if (config?.hedgeVerify !== true) return null;
+    const usualMs = this.#cache.verifyP95Ms(config.id);
+    return usualMs === null ? null : Math.max(usualMs, HEDGE_MS_MIN);
+  }
+
+  /** Verifies there, within the tenant's share. Kept alive by itself: a hedged call may not be waited for. */
+  #ask(
+    facilitatorId: FacilitatorId,
+    payment: WirePayment,
+    tenantId: string,
+    timeoutMs: number,
+  ): Promise<Opinion> {
+    if (!this.#cache.admit(facilitatorId, tenantId)) {
+      const outcome = notSent("rate_limited", SHARE_RETRY_MS);
+      return Promise.resolve({ facilitatorId, outcome, doubtful: false });
+    }
+    const opinion = this.#verifyAt(facilitatorId, payment, timeoutMs).then((reading) => ({
+      facilitatorId,
+      ...reading,
+    }));
+    this.#context.waitUntil(opinion);
+    return opinion;
   }
 
   async #verifyAt(
@@ -164,8 +203,8 @@ export class RoutedFacilitators implements FacilitatorGateway {
    * Asks, behind the call, for the right to send one settlement to a facilitator that would go first again. It is
    * there when this payment, or the next one, gets to settle.
    */
-  #prepareSettleProbe({ candidates, resting }: RoutePlan): void {
-    const order = this.#facilitators.map(({ id }) => id);
+  #prepareSettleProbe({ candidates, resting }: RoutePlan, tenantId: string): void {
+    const order = orderFor(this.#facilitators, tenantId).map(({ id }) => id);
     const first = candidates[0]?.facilitatorId ?? "";
     const preferred = resting.filter(
       ({ facilitatorId }) => order.indexOf(facilitatorId) < order.indexOf(first),
@@ -186,9 +225,11 @@ export class RoutedFacilitators implements FacilitatorGateway {
     operation: Operation,
     kind: PaymentKind,
     boundFacilitatorId: FacilitatorId | null,
+    tenantId: string,
   ): RoutePlan {
     const nowMs = this.#now();
-    const routable = this.#facilitators.map(({ id, networks }): RoutableFacilitator => ({
+    const ordered = orderFor(this.#facilitators, tenantId);
+    const routable = ordered.map(({ id, networks }): RoutableFacilitator => ({
       id,
       networks: networks ?? null,
       kinds: this.#cache.kinds(id),
@@ -228,7 +269,8 @@ export class RoutedFacilitators implements FacilitatorGateway {
   }
 
   /** Another facilitator, and our own checks, found valid what this one rejected. */
-  #recordContradiction(facilitatorId: FacilitatorId): void {
+  #recordContradiction(facilitatorId: FacilitatorId | null): void {
+    if (facilitatorId === null) return;
     const call = this.#start(facilitatorId, "verify", null);
     this.#end(call, "contradicted", { class: "invalid", reason: "contradicted" });
   }
@@ -248,19 +290,4 @@ export class RoutedFacilitators implements FacilitatorGateway {
 
 function notSent(reason: string, retryAfterMs: number | null = null): UnavailableOutcome {
   return { class: "unavailable", reason, retryAfterMs };
-}
-
-function rejectsSignature(outcome: VerifyOutcome): boolean {
-  return outcome.class === "invalid" && outcome.reason === "invalid_signature";
-}
-
-/** Of two that gave no answer, the one that can be asked again first, as far as they said. */
-function sooner(left: VerifyResult, right: VerifyResult): VerifyResult {
-  return retryAfterOf(right) < retryAfterOf(left) ? right : left;
-}
-
-function retryAfterOf({ outcome }: VerifyResult): number {
-  return (
-    (outcome.class === "unavailable" ? outcome.retryAfterMs : null) ?? Number.POSITIVE_INFINITY
-  );
 }

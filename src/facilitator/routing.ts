@@ -5,6 +5,7 @@
  * last one that could serve: when every breaker is open, all of them are tried, marked degraded. Only an operator's
  * `open` excludes for good.
  */
+import type { FacilitatorConfig } from "../config.ts";
 import type { BreakerStanding } from "./health-messages.ts";
 import { type PaymentKind, isSameKind } from "./payment-kind.ts";
 import type { FacilitatorId } from "./port.ts";
@@ -48,6 +49,18 @@ export interface RoutePlan {
   readonly candidates: readonly Candidate[];
   /** Left out because of their breaker: what a probe could bring back. */
   readonly resting: readonly Candidate[];
+}
+
+/** The configured order, with what a tenant prefers before the rest. */
+export function orderFor<Facilitator extends Pick<FacilitatorConfig, "preferredBy">>(
+  facilitators: readonly Facilitator[],
+  tenantId: string,
+): readonly Facilitator[] {
+  const isPreferred = ({ preferredBy = [] }: Facilitator) =>
+    preferredBy.some((id) => id === tenantId);
+  return facilitators.toSorted(
+    (left, right) => Number(isPreferred(right)) - Number(isPreferred(left)),
+  );
 }
 
 export function planRoute(route: Route, facilitators: readonly RoutableFacilitator[]): RoutePlan {

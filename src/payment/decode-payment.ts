@@ -63,6 +63,8 @@ export interface AcceptedTerms {
   readonly asset: string;
   readonly payTo: string;
   readonly quote: string | null;
+  /** `authorization` when it names none, as x402 says. */
+  readonly paymentFlow: string;
 }
 
 export interface DecodedPayment {
@@ -105,6 +107,7 @@ function decodeV2(text: string): PaymentHeader {
   if (!parsed.success) return malformed(PAYMENT_SIGNATURE_HEADER, firstIssue(parsed.error));
   const { accepted, payload, resource } = parsed.data;
   const quote = accepted.extra?.["quote"];
+  const paymentFlow = accepted.extra?.["paymentFlow"];
   return withPayload(PAYMENT_SIGNATURE_HEADER, payload, {
     x402Version: 2,
     scheme: accepted.scheme,
@@ -116,6 +119,7 @@ function decodeV2(text: string): PaymentHeader {
       asset: accepted.asset.toLowerCase(),
       payTo: accepted.payTo.toLowerCase(),
       quote: typeof quote === "string" ? quote : null,
+      paymentFlow: typeof paymentFlow === "string" ? paymentFlow : "authorization",
     },
     resourceUrl: resource?.url ?? null,
   });

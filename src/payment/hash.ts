@@ -1,4 +1,5 @@
 /** Hashes and encodings of the paid path. Everything that names a payment or a request goes through here. */
+import { Buffer } from "node:buffer";
 
 const encoder = new TextEncoder();
 
@@ -9,26 +10,18 @@ export async function sha256Hex(data: string | Uint8Array): Promise<string> {
 }
 
 export function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return Buffer.from(bytes).toString("hex");
 }
 
 /** Base64url without padding (RFC 4648 section 5). */
 export function toBase64Url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replaceAll("=", "");
+  return Buffer.from(bytes).toString("base64url");
 }
 
 /** Null for anything that is not unpadded base64url. */
 export function fromBase64Url(text: string): Uint8Array | null {
-  if (!/^[A-Za-z0-9_-]*$/.test(text)) return null;
-  try {
-    const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-    return Uint8Array.from(binary, (character) => character.charCodeAt(0));
-  } catch {
-    return null;
-  }
+  const isCanonical = /^[A-Za-z0-9_-]*$/.test(text) && text.length % 4 !== 1;
+  return isCanonical ? Buffer.from(text, "base64url") : null;
 }
 
 const hmacKeys = new Map<string, Promise<CryptoKey>>();

@@ -1,4 +1,5 @@
 /** x402 headers: standard base64 with padding over UTF-8 JSON (specs/transports-v2/http.md). */
+import { Buffer } from "node:buffer";
 import type { JsonValue } from "./wire.ts";
 
 export const PAYMENT_REQUIRED_HEADER = "PAYMENT-REQUIRED";
@@ -13,10 +14,7 @@ export const PAYMENT_HEADER_MAX = 16_384;
 const BASE64_PATTERN = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 export function encodeHeader(value: JsonValue): string {
-  const bytes = new TextEncoder().encode(JSON.stringify(value));
-  let binary = "";
-  for (const byte of bytes) binary += String.fromCharCode(byte);
-  return btoa(binary);
+  return Buffer.from(JSON.stringify(value), "utf8").toString("base64");
 }
 
 export type DecodedHeader =
@@ -29,7 +27,7 @@ export function decodeHeader(text: string): DecodedHeader {
   }
   if (!BASE64_PATTERN.test(text)) return { ok: false, problem: "is not padded base64" };
   try {
-    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    const bytes = Buffer.from(text, "base64");
     const json = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     return { ok: true, value: JSON.parse(json) };
   } catch {

@@ -16,6 +16,8 @@ export interface Offer {
   readonly network: NetworkConfig;
   readonly amountAtomic: bigint;
   readonly payTo: string;
+  /** `authorization` settles after the handler answered, `upfront` before it runs (x402 v2, section 6.1). */
+  readonly paymentFlow: "authorization" | "upfront";
 }
 
 export function offerOf(snapshot: TenantSnapshot, route: Route, network: NetworkConfig): Offer {
@@ -24,7 +26,14 @@ export function offerOf(snapshot: TenantSnapshot, route: Route, network: Network
     network,
     amountAtomic: BigInt(route.priceAtomic),
     payTo: snapshot.payTo,
+    paymentFlow: route.settlement === "before" ? "upfront" : "authorization",
   };
+}
+
+/** The default flow is left out, as the reference server does. */
+function extraOf({ network, paymentFlow }: Offer): JsonObject {
+  const { name, version } = network.asset;
+  return { name, version, ...(paymentFlow === "upfront" ? { paymentFlow } : {}) };
 }
 
 /** The v2 requirements of an offer, as facilitators take them: without the quote token. */
@@ -37,15 +46,15 @@ export function requirementsV2(offer: Offer): JsonObject {
     asset: asset.address,
     payTo: offer.payTo,
     maxTimeoutSeconds: MAX_TIMEOUT_SECONDS,
-    extra: { name: asset.name, version: asset.version },
+    extra: extraOf(offer),
   };
 }
 
-/** The v1 requirements of an offer; null where v1 has no name for the network. */
+/** The v1 requirements of an offer; null where v1 has no name for the network, or no such flow. */
 export function requirementsV1(offer: Offer, resource: ResourceInfo): JsonObject | null {
   const { asset, caip2 } = offer.network;
   const network = v1NetworkName(caip2);
-  if (network === null) return null;
+  if (network === null || offer.paymentFlow === "upfront") return null;
   return {
     scheme: offer.scheme,
     network,
@@ -77,12 +86,7 @@ export function paymentRequiredV2(
     x402Version: 2,
     ...(error === null ? {} : { error }),
     resource: { ...resource },
-    accepts: [
-      {
-        ...requirements,
-        extra: { name: offer.network.asset.name, version: offer.network.asset.version, quote },
-      },
-    ],
+    accepts: [{ ...requirements, extra: { ...extraOf(offer), quote } }],
   };
 }
 

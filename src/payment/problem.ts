@@ -31,10 +31,18 @@ const PROBLEMS = {
     status: 503,
     title: "The settlement's outcome is not known yet: resend the same header",
   },
-  handler_failed: { status: 502, title: "The handler failed; nothing was charged" },
+  handler_failed: { status: 502, title: "The handler failed" },
   response_too_large: {
     status: 502,
     title: "The answer is over this plan's cap; nothing was charged",
+  },
+  response_not_storable: {
+    status: 502,
+    title: "The answer is a stream, which can't be stored; nothing was charged",
+  },
+  paid_undelivered: {
+    status: 502,
+    title: "Paid, and the handler failed each time: a refund is due",
   },
   rate_limited: { status: 429, title: "Too many requests" },
   tenant_limit_exceeded: {
@@ -70,6 +78,10 @@ const PROBLEMS = {
   },
   nothing_available: { status: 409, title: "Nothing confirmed is available to pay out" },
   over_payout_cap: { status: 400, title: "One payout can't be that large: pay out in parts" },
+  payment_decided: { status: 409, title: "This payment is settled or failed already" },
+  attempt_in_flight: { status: 409, title: "A settlement attempt is under way: look again soon" },
+  evidence_required: { status: 409, title: "A payout is resolved by the chain's evidence only" },
+  nothing_to_release: { status: 409, title: "No stored answer could be let go" },
   insufficient_available_funds: { status: 409, title: "Less than that is available to pay out" },
   internal_error: { status: 500, title: "Something broke on our side" },
 } as const satisfies Record<string, { readonly status: number; readonly title: string }>;

@@ -69,6 +69,10 @@ function refuseQuote({ quote, tenantId, route, offer, nowMs }: TermsContext): Te
 
 function refuseAccepted(payment: DecodedPayment, context: TermsContext): TermsRefusal | null {
   const { accepted } = payment;
+  // v1 has no flows: whoever pays by it expects to pay for what was delivered.
+  if ((accepted?.paymentFlow ?? "authorization") !== context.offer.paymentFlow) {
+    return "offer_not_matched";
+  }
   if (accepted === null) return null;
   const fits =
     accepted.asset === context.offer.network.asset.address &&

@@ -21,7 +21,8 @@ export type ParameterCheck =
 
 /**
  * What a route sells. A status of 2xx is charged; anything else, and a throw, is not. The request has the
- * canonical URL below the tenant (`https://tenant/cities?limit=5`) and no payment headers.
+ * canonical URL below the tenant (`https://tenant/cities?limit=5`) and no payment headers; its signal is aborted when
+ * the answer is not wanted any more.
  */
 export interface Handler {
   /** Whether the request could be run at all, as far as its parameters tell: asked before anyone pays. */

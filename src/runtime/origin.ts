@@ -8,9 +8,6 @@ import type { Handler } from "./handler.ts";
 /** What the origin needs to know about the caller's request; everything else stays here. */
 const FORWARDED_HEADERS = ["accept", "accept-language", "content-type", "user-agent"] as const;
 
-/** Below the shortest plan's handler deadline, so that the connection is given up before the answer is. */
-const ORIGIN_TIMEOUT_MS = 9_500;
-
 export function originHandler({ url }: OriginHandlerDefinition): Handler {
   return {
     async run(request, { paymentId, payer, idempotencyKey }) {
@@ -30,7 +27,7 @@ export function originHandler({ url }: OriginHandlerDefinition): Handler {
         headers,
         body: request.body === null ? null : await request.arrayBuffer(),
         redirect: "manual",
-        signal: AbortSignal.timeout(ORIGIN_TIMEOUT_MS),
+        signal: request.signal,
       });
     },
   };

@@ -17,3 +17,12 @@ export interface Authorization {
   /** Until when it may land, milliseconds since the epoch (exclusive). */
   readonly validBeforeMs: number;
 }
+
+/** An authorization with what its signature is checked against. */
+export interface SignedAuthorization {
+  readonly authorization: Authorization;
+  /** Name and version of the token's EIP-712 domain. */
+  readonly domain: { readonly name: string; readonly version: string };
+  /** Hexadecimal. */
+  readonly signature: string;
+}

@@ -60,7 +60,7 @@ export function applyConfirmation(
         evidence: evidence.transfer,
         confirmedAtMs: context.nowMs,
         retryCount: 0,
-        dueAtMs: null,
+        dueAtMs: payment.fulfilment?.state === "pending" ? payment.fulfilment.beforeMs : null,
       });
     case "missing":
       return context.nowMs < (payment.settledAtMs ?? 0) + MISSING_GRACE_MS

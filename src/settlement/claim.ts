@@ -3,7 +3,9 @@
  * because a lost claim charges nothing; and the decision on who gets one, and on what everyone else is told, is
  * made here.
  */
-import { type Payment, type ReplayProofs, isFailed, isSettled } from "./payment.ts";
+import type { SignedAuthorization } from "./authorization.ts";
+import { FULFILMENT_ATTEMPTS_MAX, awaitsFulfilment } from "./fulfilment.ts";
+import { type Payment, type ReplayProofs, isAnswerable, isFailed } from "./payment.ts";
 
 export interface Claim {
   readonly paymentId: string;
@@ -12,8 +14,9 @@ export interface Claim {
   readonly requestFingerprint: string;
   readonly payer: string;
   readonly proofs: ReplayProofs;
-  /** Whether the signature is known to be the payer's; until then it can't hold up the payer's other payments. */
-  readonly signatureProved: boolean;
+  readonly signed: SignedAuthorization;
+  /** Whether the signature is the payer's: if not, it can't hold up the payer's other payments. Null: not checked. */
+  readonly signatureProved: boolean | null;
   readonly resignGuard: boolean;
   readonly replayGraceMs: number;
   /** Grows with every takeover: only the newest holder may stage. */
@@ -40,8 +43,9 @@ export interface ClaimCommand {
   readonly proofs: ReplayProofs;
   /** Why a payment never seen before would be refused; null when it would be taken. */
   readonly refusal: string | null;
-  /** Whether the signature was proved to be the payer's before the claim. */
-  readonly signatureProved: boolean;
+  readonly signed: SignedAuthorization;
+  /** Whether the signature is the payer's; null while nobody has checked, which most payments never need. */
+  readonly signatureProved: boolean | null;
   readonly resignGuard: boolean;
   readonly replayGraceMs: number;
 }
@@ -59,6 +63,8 @@ export interface ClaimKnowledge {
   /** The payer's latest payment for the same request under another authorization. */
   readonly earlierPayment: Payment | null;
   readonly earlierClaim: Claim | null;
+  /** Whether the handler of an upfront payment is running now. */
+  readonly isBeingFulfilled: (paymentId: string) => boolean;
 }
 
 export interface ClaimContext {
@@ -77,6 +83,12 @@ export type ClaimDecision =
       readonly superseded: Superseded | null;
     }
   | {
+      /** Settled upfront and not delivered yet: whoever gets this runs the handler. */
+      readonly decision: "fulfil";
+      readonly payment: Payment;
+      readonly superseded: Superseded | null;
+    }
+  | {
       readonly decision: "in_progress";
       readonly paymentId: string;
       readonly superseded: Superseded | null;
@@ -90,7 +102,11 @@ export type ClaimDecision =
   | { readonly decision: "conflict" }
   | { readonly decision: "proof_required"; readonly payment: Payment }
   | { readonly decision: "response_expired"; readonly payment: Payment }
-  | { readonly decision: "refused"; readonly reason: string };
+  /** Settled upfront, and the handler will not be run again. */
+  | { readonly decision: "undelivered"; readonly payment: Payment }
+  | { readonly decision: "refused"; readonly reason: string }
+  /** It depends on whose signatures these are, and somebody has not been checked: check, and ask again. */
+  | { readonly decision: "check_signatures"; readonly earlierClaim: Claim | null };
 
 /**
  * Decides a claim. What is known wins over what is new, in this order: the payment itself, the claim on it, the
@@ -102,7 +118,7 @@ export function decideClaim(
   known: ClaimKnowledge,
   context: ClaimContext,
 ): ClaimDecision {
-  if (known.payment !== null) return decideKnown(command, known.payment, context);
+  if (known.payment !== null) return decideKnown(command, known.payment, known, context);
   if (known.claim !== null && known.claim.leaseExpiresAtMs > context.nowMs) {
     return known.claim.requestFingerprint === command.requestFingerprint
       ? { decision: "in_progress", paymentId: known.claim.paymentId, superseded: null }
@@ -114,6 +130,7 @@ export function decideClaim(
       known.supersededByPayment,
       known.supersededByClaim,
       known.superseded,
+      known,
       context,
     );
     if (followed !== null) return followed;
@@ -125,18 +142,47 @@ export function decideClaim(
 function decideKnown(
   command: ClaimCommand,
   payment: Payment,
+  known: ClaimKnowledge,
   { nowMs }: ClaimContext,
 ): ClaimDecision {
   if (!isSameSend(command, payment)) return { decision: "conflict" };
-  if (isFailed(payment)) return { decision: "failed", payment };
-  if (!isSettled(payment)) return unsettled(payment, null);
-  if (payment.response !== "kept") return { decision: "response_expired", payment };
-  const inGrace =
-    payment.settledAtMs !== null && nowMs < payment.settledAtMs + payment.replayGraceMs;
-  if (!inGrace && !provesPayer(command.proofs, payment.proofs)) {
-    return { decision: "proof_required", payment };
+  if (!isAnswerable(payment)) {
+    return isFailed(payment) ? { decision: "failed", payment } : unsettled(payment, null);
   }
-  return { decision: "replay", payment, superseded: null };
+  const decided = decideSettled(payment, null, known);
+  const isAnswer = decided.decision === "replay" || decided.decision === "fulfil";
+  const answerableAtMs = payment.settledAtMs ?? payment.ruling?.atMs ?? 0;
+  const inGrace = nowMs < answerableAtMs + payment.replayGraceMs;
+  return !isAnswer || inGrace || provesPayer(command.proofs, payment.proofs)
+    ? decided
+    : { decision: "proof_required", payment };
+}
+
+/** What an answerable payment still has to get: its stored answer, a run of the handler, or nothing. */
+function decideSettled(
+  payment: Payment,
+  superseded: Superseded | null,
+  { isBeingFulfilled }: ClaimKnowledge,
+): ClaimDecision {
+  const { paymentId, fulfilment } = payment;
+  if (fulfilment === null) {
+    return payment.response === "kept"
+      ? { decision: "replay", payment, superseded }
+      : { decision: "response_expired", payment };
+  }
+  switch (fulfilment.state) {
+    case "pending":
+      if (isBeingFulfilled(paymentId)) return { decision: "in_progress", paymentId, superseded };
+      return fulfilment.attempts < FULFILMENT_ATTEMPTS_MAX
+        ? { decision: "fulfil", payment, superseded }
+        : { decision: "undelivered", payment };
+    case "fulfilled":
+      return { decision: "response_expired", payment };
+    case "undelivered":
+      return { decision: "undelivered", payment };
+    default:
+      return fulfilment.state satisfies never;
+  }
 }
 
 /** What a superseded payment is told: the earlier one's fate; null when that one can no longer land. */
@@ -144,14 +190,12 @@ function follow(
   payment: Payment | null,
   claim: Claim | null,
   superseded: Superseded,
+  known: ClaimKnowledge,
   { nowMs }: ClaimContext,
 ): ClaimDecision | null {
   if (payment !== null) {
-    if (isFailed(payment)) return null;
-    if (!isSettled(payment)) return unsettled(payment, superseded);
-    return payment.response === "kept"
-      ? { decision: "replay", payment, superseded }
-      : { decision: "response_expired", payment };
+    if (isAnswerable(payment)) return decideSettled(payment, superseded, known);
+    return isFailed(payment) ? null : unsettled(payment, superseded);
   }
   if (claim !== null && claim.leaseExpiresAtMs > nowMs) {
     return { decision: "in_progress", paymentId: claim.paymentId, superseded };
@@ -170,6 +214,10 @@ function decideEarlier(
 ): ClaimDecision | null {
   if (!command.resignGuard) return null;
   const payment = guards(known.earlierPayment) ? known.earlierPayment : null;
+  if (payment === null && known.earlierClaim === null) return null;
+  if (command.signatureProved === null || known.earlierClaim?.signatureProved === null) {
+    return { decision: "check_signatures", earlierClaim: known.earlierClaim };
+  }
   const claim = known.earlierClaim?.signatureProved === true ? known.earlierClaim : null;
   const earlierId = payment?.paymentId ?? claim?.paymentId;
   if (earlierId === undefined) return null;
@@ -180,16 +228,28 @@ function decideEarlier(
     requestFingerprint: command.requestFingerprint,
     supersededBy: earlierId,
   };
-  const followed = follow(payment, claim, superseded, context);
+  const followed = follow(payment, claim, superseded, known, context);
   if (followed === null || command.signatureProved) return followed;
   // Whoever signed is not known yet, so neither the answer nor the identity is given away.
   return { decision: "in_progress", paymentId: earlierId, superseded: null };
 }
 
+/**
+ * The re-sign guard once more, when a payment is staged. A claim for the same request may have been let past another
+ * one: its lease had ended, or its signature was not known to be the payer's. The first to stage wins, and whoever
+ * is still at work on another has lost it.
+ */
+export function supersede(claim: Claim, supersededBy: string): Superseded {
+  const { paymentId, identity, payloadDigest, requestFingerprint } = claim;
+  return { paymentId, identity, payloadDigest, requestFingerprint, supersededBy };
+}
+
 function guards(payment: Payment | null): payment is Payment {
-  if (payment === null || isFailed(payment)) return false;
-  if (!isSettled(payment)) return true;
-  return payment.answeredAtMs === null && payment.response === "kept";
+  if (payment === null) return false;
+  if (!isAnswerable(payment)) return !isFailed(payment);
+  return (
+    awaitsFulfilment(payment) || (payment.answeredAtMs === null && payment.response === "kept")
+  );
 }
 
 function grant(
@@ -207,6 +267,7 @@ function grant(
       requestFingerprint: command.requestFingerprint,
       payer: command.payer,
       proofs: command.proofs,
+      signed: command.signed,
       signatureProved: command.signatureProved,
       resignGuard: command.resignGuard,
       replayGraceMs: command.replayGraceMs,

@@ -2,7 +2,7 @@
 import type { AuthorizationEvidence, ConfirmationEvidence } from "./evidence.ts";
 import { type Posting, type PostingKind, postingFor } from "./journal.ts";
 import type { SettleOutcome } from "./outcome.ts";
-import type { Payment } from "./payment.ts";
+import type { OperatorRuling, Payment } from "./payment.ts";
 
 export type PaymentEvent =
   | {
@@ -19,7 +19,21 @@ export type PaymentEvent =
   | { readonly type: "parked" }
   /** Nothing to do before this time; null when nothing is left to do. */
   | { readonly type: "deferred"; readonly untilMs: number | null }
+  /** An operator wants it looked at now, also when it was parked. */
+  | { readonly type: "retried" }
+  /** An operator ends it without evidence. */
+  | { readonly type: "operator_resolved"; readonly resolution: OperatorRuling["resolution"] }
   | { readonly type: "answered" }
+  /** The handler of a settled upfront payment is about to run. */
+  | { readonly type: "fulfilment_started" }
+  /** @see finishFulfilment */
+  | {
+      readonly type: "fulfilment_finished";
+      readonly attempt: number;
+      readonly delivered: boolean;
+    }
+  /** Nobody came back for what was paid upfront. */
+  | { readonly type: "fulfilment_lapsed" }
   | { readonly type: "response_removed" };
 
 export type AlertKind =
@@ -30,7 +44,9 @@ export type AlertKind =
   /** Two transactions are claimed for one authorization. */
   | "second_transaction"
   /** The authorization was used for something else, or nothing more can be tried. */
-  | "needs_operator";
+  | "needs_operator"
+  /** An upfront payment is settled and its handler never answered: its payer is to be refunded. */
+  | "paid_undelivered";
 
 export type Effect =
   | { readonly effect: "post"; readonly posting: Posting }

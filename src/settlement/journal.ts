@@ -4,7 +4,15 @@
  */
 import type { Payment } from "./payment.ts";
 
-export const ACCOUNTS = ["deposit", "payable", "fees", "in_flight", "unclaimed"] as const;
+export const ACCOUNTS = [
+  "deposit",
+  "payable",
+  "fees",
+  "in_flight",
+  "unclaimed",
+  /** Owed back to payers whose paid call was never delivered. */
+  "credits",
+] as const;
 export type Account = (typeof ACCOUNTS)[number];
 
 export type PostingKind =
@@ -12,6 +20,8 @@ export type PostingKind =
   | "payment_settled"
   /** The settlement is not on the chain after all. */
   | "payment_reversed"
+  /** What was paid upfront was never delivered: all of it is owed to its payer. */
+  | "payment_undelivered"
   /** A payout takes its amount out of what the tenant is owed. */
   | "payout_reserved"
   /** The payout landed: the deposit shrank. */
@@ -34,7 +44,7 @@ export interface Posting {
   readonly entries: readonly JournalEntry[];
 }
 
-/** Makes the posting of a kind for a payment. Amounts and fee are the payment's own, so reversals always match. */
+/** Makes the posting of a kind for a payment. Amounts and fulfilment are the payment's own: reversals match. */
 export function postingFor(kind: PostingKind, payment: Payment): Posting {
   const { amountAtomic: amount, asset } = payment.authorization;
   return { kind, paymentId: payment.paymentId, asset, entries: entriesFor(kind, payment, amount) };
@@ -42,11 +52,18 @@ export function postingFor(kind: PostingKind, payment: Payment): Posting {
 
 function entriesFor(kind: PostingKind, payment: Payment, amount: bigint): JournalEntry[] {
   const fee = payment.feeAtomic;
+  const undelivered = payment.fulfilment?.state === "undelivered";
   switch (kind) {
     case "payment_settled":
-      return entries(["deposit", amount], ["payable", fee - amount], ["fees", -fee]);
+      return undelivered
+        ? entries(["deposit", amount], ["credits", -amount])
+        : entries(["deposit", amount], ["payable", fee - amount], ["fees", -fee]);
     case "payment_reversed":
-      return entries(["deposit", -amount], ["payable", amount - fee], ["fees", fee]);
+      return undelivered
+        ? entries(["deposit", -amount], ["credits", amount])
+        : entries(["deposit", -amount], ["payable", amount - fee], ["fees", fee]);
+    case "payment_undelivered":
+      return entries(["payable", amount - fee], ["fees", fee], ["credits", -amount]);
     case "payout_reserved":
       return entries(["payable", amount], ["in_flight", -amount]);
     case "payout_settled":

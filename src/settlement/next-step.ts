@@ -2,7 +2,14 @@
  * What the engine does about a payment that is due. Pure: the alarm asks, does the one step, feeds the result back
  * through `transition`, and asks again.
  */
-import { type Attempt, type Payment, isFailed, mayHaveLanded, openAttempt } from "./payment.ts";
+import {
+  type Attempt,
+  type Payment,
+  isFailed,
+  isSettled,
+  mayHaveLanded,
+  openAttempt,
+} from "./payment.ts";
 import { FIRST_LOOK_MS, UNANSWERED_REASON } from "./attempts.ts";
 
 /** What can be used for the step. */
@@ -23,6 +30,8 @@ export type NextStep =
   | { readonly step: "check_chain" }
   | { readonly step: "settle"; readonly facilitatorId: string }
   | { readonly step: "confirm"; readonly transaction: string }
+  /** The time to fetch what was paid upfront is over. */
+  | { readonly step: "give_up_fulfilment" }
   | { readonly step: "abandon" }
   | { readonly step: "park" };
 
@@ -33,15 +42,9 @@ const SAME_FACILITATOR_ATTEMPTS = 2;
 export const SETTLE_MARGIN_MS = 6_000;
 
 export function nextStep(payment: Payment, context: StepContext): NextStep {
-  if (payment.state === "confirmed" || payment.dueAtMs === null) {
-    return { step: "wait", untilMs: null };
-  }
+  if (payment.dueAtMs === null) return { step: "wait", untilMs: null };
   if (isFailed(payment)) return watchFailed(payment, context);
-  if (payment.state === "settled") {
-    return context.chain === "up" && payment.transaction !== null
-      ? { step: "confirm", transaction: payment.transaction }
-      : { step: "wait", untilMs: context.chain === "down" ? payment.dueAtMs : null };
-  }
+  if (isSettled(payment)) return watchSettled(payment, context);
   const open = openAttempt(payment);
   if (open !== null) return watchAttempt(payment, open, context);
   if (context.chain === "up" && mayHaveLanded(payment) && !checkedSinceLastAttempt(payment)) {
@@ -67,6 +70,18 @@ function watchAttempt(payment: Payment, open: Attempt, { nowMs, chain }: StepCon
     return { step: "wait", untilMs: open.leaseExpiresAtMs };
   }
   return nowMs < firstLookMs ? { step: "wait", untilMs: firstLookMs } : { step: "check_chain" };
+}
+
+/** The transfer is to be confirmed, and what was paid upfront is to be fetched. */
+function watchSettled(payment: Payment, { nowMs, chain }: StepContext): NextStep {
+  const { fulfilment } = payment;
+  const fulfilBeforeMs = fulfilment?.state === "pending" ? fulfilment.beforeMs : null;
+  if (fulfilBeforeMs !== null && nowMs >= fulfilBeforeMs) return { step: "give_up_fulfilment" };
+  if (payment.state === "settled" && payment.transaction !== null) {
+    if (chain === "up") return { step: "confirm", transaction: payment.transaction };
+    if (chain === "down") return { step: "wait", untilMs: payment.dueAtMs };
+  }
+  return { step: "wait", untilMs: fulfilBeforeMs };
 }
 
 /** It was shown to facilitators: until the chain rules it out, it may land late. */

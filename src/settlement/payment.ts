@@ -18,7 +18,7 @@ export const PAYMENT_STATES = [
   "settled",
   /** The transfer was seen on the chain at the configured depth: this credit can be paid out. */
   "confirmed",
-  /** It can't land: refused everywhere before broadcast, cancelled, or resolved by an operator. */
+  /** It can't land: refused everywhere before broadcast, or cancelled; or an operator ended it. */
   "failed",
   /** It can't land: unused at a finalized block past validBefore. */
   "expired",
@@ -43,6 +43,22 @@ export interface Attempt {
   readonly outcome: SettleOutcome | null;
 }
 
+/** What is owed for an upfront payment, whose handler runs after the money moved (`fulfilment.ts`). */
+export interface Fulfilment {
+  readonly state: "pending" | "fulfilled" | "undelivered";
+  /** Runs of the handler that were started. */
+  readonly attempts: number;
+  /** Until when the payer can come for the answer. */
+  readonly beforeMs: number;
+}
+
+/** How an operator ended a payment that nothing proved either way (`operator.ts`). */
+export interface OperatorRuling {
+  /** `settled` lets the payer have the answer. Neither posts anything. */
+  readonly resolution: "settled" | "failed";
+  readonly atMs: number;
+}
+
 export interface Payment {
   readonly paymentId: string;
   readonly direction: "incoming" | "outgoing";
@@ -62,8 +78,12 @@ export interface Payment {
   readonly evidence: TransferEvidence | null;
   /** Why it failed, as a normalised reason; null unless `failed` or `expired`. */
   readonly failure: string | null;
-  /** Whether the stored response can still be handed out; `none` for payouts. */
+  /** Whether the stored response can still be handed out; `none` for payouts and upfront payments. */
   readonly response: "kept" | "removed" | "none";
+  /** Null when the handler ran before the money moved, and for payouts. */
+  readonly fulfilment: Fulfilment | null;
+  /** Kept when the chain proves it wrong later: it says why the payer had the answer before. */
+  readonly ruling: OperatorRuling | null;
   readonly resignGuard: boolean;
   readonly replayGraceMs: number;
   readonly claimedAtMs: number;
@@ -95,7 +115,12 @@ export function isSettled(payment: Payment): boolean {
   return payment.state === "settled" || payment.state === "confirmed";
 }
 
-/** Evidence says that the money did not and can not move. */
+/** The payer may have the answer: the money moved, or an operator let it go without proof of that. */
+export function isAnswerable(payment: Payment): boolean {
+  return isSettled(payment) || payment.ruling?.resolution === "settled";
+}
+
+/** The money did not move and can not, by evidence or, while that is awaited, by an operator's word. */
 export function isFailed(payment: Payment): boolean {
   return payment.state === "failed" || payment.state === "expired";
 }

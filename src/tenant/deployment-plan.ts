@@ -204,7 +204,7 @@ function makeRoute(
     priceAtomic: priceToAtomic(route.price, decimals).toString(),
     description: route.description ?? description,
     mimeType: "application/json",
-    settlement: "after",
+    settlement: route.settlement,
     resignGuard: route.resignGuard,
     replayGraceSeconds: route.replayGraceSeconds,
     handler,

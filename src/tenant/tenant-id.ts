@@ -5,6 +5,12 @@ declare const tenantIdBrand: unique symbol;
 /** A tenant's name: part of URLs, object names and dispatch keys. Only `parseTenantId` makes one. */
 export type TenantId = string & { readonly [tenantIdBrand]: true };
 
+/** Stands in a tenant's place for what concerns the platform as a whole; reserved, so no tenant is called that. */
+export const PLATFORM = "platform";
+
+/** Whom something is about. */
+export type Scope = TenantId | typeof PLATFORM;
+
 /** 3 to 32 characters: a DNS label (RFC 1035), lower case, so that host and path routing agree. */
 const TENANT_ID_PATTERN = /^[a-z0-9](?:[a-z0-9-]{1,30}[a-z0-9])$/;
 
@@ -22,7 +28,7 @@ const RESERVED_TENANT_IDS: ReadonlySet<string> = new Set([
   "localhost",
   "metrics",
   "payments",
-  "platform",
+  PLATFORM,
   "pricing",
   "status",
   "support",

@@ -127,6 +127,30 @@ test("a settlement whose outcome is unknown is 503, and a resend gets the stored
   expect(await transferCount(chain, tenant.payTo)).toBe(transfers + 1);
 });
 
+test("a client that hung up before the answer and signs again gets that answer and is not charged again", async () => {
+  const transfers = await transferCount(chain, tenant.payTo);
+  const held = heldAnswer();
+  origin.answer = held.answer;
+  const hangUp = new AbortController();
+  const request = `${url}?hung-up`;
+  const lost = send(request, await payer.sign(request), { signal: hangUp.signal }).catch(
+    () => null,
+  );
+  await vi.waitFor(() => expect(origin.calls).toBe(1), WITHIN);
+  hangUp.abort();
+  expect(await lost).toBeNull();
+  held.release();
+  await vi.waitFor(
+    async () => expect((await latestReceipt())?.state).toMatch(/^(?:settled|confirmed)$/),
+    WITHIN,
+  );
+
+  const again = await payer.pay(request);
+  expect(again).toMatchObject({ status: 200, paymentStatus: "superseded", body: '{"held":true}' });
+  expect(origin.calls).toBe(1);
+  expect(await transferCount(chain, tenant.payTo)).toBe(transfers + 1);
+});
+
 test("one that lands only after the platform gave it up to the alarm is settled by another attempt", async () => {
   const transfers = await transferCount(chain, tenant.payTo);
   for (const { control } of world.facilitators) {

@@ -1,7 +1,7 @@
 /** An edge instance serving one send of a payment: the steps of the paid path, each of which may be its last. */
 import type { ClaimDecision } from "../../src/settlement/claim.ts";
 import type { Authorization } from "../../src/settlement/authorization.ts";
-import { isFailed, isSettled, openAttempt } from "../../src/settlement/payment.ts";
+import { type Payment, isFailed, isSettled, openAttempt } from "../../src/settlement/payment.ts";
 import { identityOf } from "./chain-model.ts";
 import type { Clock } from "./clock.ts";
 import type { FacilitatorModel } from "./facilitator-model.ts";
@@ -19,6 +19,8 @@ export interface Send {
   readonly authorization: Authorization;
   readonly requestFingerprint: string;
   readonly quoteHash: string;
+  /** Whether the money moves before the handler runs. */
+  readonly upfront: boolean;
 }
 
 /** One sending of it, by a client that may hang up. */
@@ -44,6 +46,7 @@ export interface EdgeWorld {
     handlerFailed(identity: string): void;
     /** It died, or came back so late that another may have taken over. */
     edgeFailed(identity: string): void;
+    staged(send: Send): void;
     answered(send: Send, body: string): void;
   };
   edgeCrashRate: number;
@@ -51,6 +54,8 @@ export interface EdgeWorld {
   stallRate: number;
   /** How long responses are kept, milliseconds. */
   retentionMs: number;
+  /** How long what was paid upfront can be come for, milliseconds. */
+  upfrontRetentionMs: number;
   handlerFaultRate: number;
   /** Chance that an outcome is reported twice. */
   duplicateRate: number;
@@ -117,9 +122,14 @@ async function answerKnown(
       if (!(body instanceof Uint8Array)) throw new Error(`${paymentId} lost its response`);
       return await writeOut(world, send, paymentId, new TextDecoder().decode(body));
     }
+    case "fulfil": {
+      const { payment } = decision;
+      return await fulfil(world, send, payment, payment.fulfilment?.attempts ?? 0);
+    }
     case "failed":
     case "refused":
       return { status: 402, final: true };
+    case "undelivered":
     case "response_expired":
       return { status: 410 };
     case "unknown":
@@ -136,6 +146,7 @@ async function work(
   fence: number,
 ): Promise<Answer> {
   const identity = identityOf(send.authorization);
+  if (send.upfront) return await stageAndSettle(world, send, { paymentId, fence, body: null });
   const release = () => world.host.call((ledger) => ledger.release(identity, paymentId, fence));
   for (const facilitator of world.facilitators) {
     const verified = await facilitator.verify(send.authorization);
@@ -165,28 +176,31 @@ async function work(
 async function stageAndSettle(
   world: EdgeWorld,
   send: Call,
-  held: { readonly paymentId: string; readonly fence: number; readonly body: string },
+  held: { readonly paymentId: string; readonly fence: number; readonly body: string | null },
 ): Promise<Answer> {
   const { host, facilitators } = world;
   const { paymentId, fence, body } = held;
-  const staged = await host.call((ledger) =>
-    ledger.stage(
+  const encoder = new TextEncoder();
+  const staged = await host.call((ledger) => {
+    const decided = ledger.stage(
       {
         grant: { paymentId, fence, leaseExpiresAtMs: 0 },
         identity: identityOf(send.authorization),
         authorization: send.authorization,
         wire: wireOf(send.authorization),
         route: { path: "/r", method: "GET", url: "/r" },
-        response: { status: 200, headers: [], body: new TextEncoder().encode(body) },
+        response: body === null ? null : { status: 200, headers: [], body: encoder.encode(body) },
         facilitatorId: facilitators[0].id,
         boundFacilitatorId: null,
         attemptLeaseMs: ATTEMPT_LEASE_MS,
         feeAtomic: 1n,
-        retentionMs: world.retentionMs,
+        retentionMs: body === null ? world.upfrontRetentionMs : world.retentionMs,
       },
       host.context(),
-    ),
-  );
+    );
+    if (decided.result === "staged") world.observer.staged(send);
+    return decided;
+  });
   await betweenSteps(world, send);
   if (staged.result === "fenced") return { status: 409 };
   let attempt = staged.attempt;
@@ -196,25 +210,54 @@ async function stageAndSettle(
     await betweenSteps(world, send);
     const reported = attempt;
     const report = () =>
-      host.call((ledger) =>
-        ledger.finishAttempt(
+      host.call((ledger) => {
+        const recorded = ledger.finishAttempt(
           paymentId,
           reported,
           outcome,
           { facilitatorIds: facilitators.map(({ id }) => id), leaseMs: ATTEMPT_LEASE_MS },
           host.context(),
-        ),
-      );
-    const payment = await report();
+        );
+        const given = recorded === null ? null : ledger.startFulfilment(recorded, host.context());
+        return { payment: recorded, run: given };
+      });
+    const { payment, run } = await report();
     if (world.random.chance(world.duplicateRate)) repeatLater(world, report);
     if (payment === null) throw new Error(`${paymentId} is gone`);
-    if (isSettled(payment)) return await writeOut(world, send, paymentId, body);
+    if (isSettled(payment)) {
+      if (body !== null) return await writeOut(world, send, paymentId, body);
+      return run === null ? { status: 409 } : await fulfil(world, send, payment, run);
+    }
     if (isFailed(payment)) return { status: 402, final: true };
     const open = openAttempt(payment);
     if (open === null || open.attempt === attempt) return { status: 503 };
     attempt = open.attempt;
     facilitator = facilitators.find(({ id }) => id === open.facilitatorId) ?? facilitators[0];
   }
+}
+
+/** Runs the handler once, for whoever was given the run, and writes its answer out if the ledger lets it go. */
+async function fulfil(
+  world: EdgeWorld,
+  send: Call,
+  { paymentId, identity }: Payment,
+  attempt: number,
+): Promise<Answer> {
+  const { host, random } = world;
+  world.observer.handlerStarted(identity);
+  await world.clock.sleep(random.between(1, 3_000));
+  await betweenSteps(world, send);
+  const delivered = !random.chance(world.handlerFaultRate);
+  const payment = await host.call((ledger) =>
+    ledger.finishFulfilment(paymentId, attempt, delivered, host.context()),
+  );
+  if (!delivered) {
+    world.observer.handlerFailed(identity);
+    return { status: 502 };
+  }
+  if (payment?.fulfilment?.state !== "fulfilled") return { status: 502 };
+  const body = `answer ${identity} run ${attempt}`;
+  return await writeOut(world, send, paymentId, body);
 }
 
 async function writeOut(

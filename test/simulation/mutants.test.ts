@@ -154,6 +154,26 @@ test("is caught: no re-sign guard", async () => {
   expect(await firstViolations()).not.toEqual([]);
 });
 
+test("is caught: charging again for what was paid upfront and is still owed", async () => {
+  mutateClaim(({ decideClaim }) => ({
+    decideClaim: (command, known, context) => {
+      const isOwed = known.earlierPayment?.fulfilment?.state === "pending";
+      return decideClaim(command, isOwed ? { ...known, earlierPayment: null } : known, context);
+    },
+  }));
+  expect(await firstViolations()).not.toEqual([]);
+});
+
+test("is caught: what was paid upfront and never fetched is forgotten", async () => {
+  mutateNextStep(({ nextStep }) => ({
+    nextStep: (payment, context) => {
+      const step = nextStep(payment, context);
+      return step.step === "give_up_fulfilment" ? { step: "wait", untilMs: null } : step;
+    },
+  }));
+  expect(await firstViolations()).not.toEqual([]);
+});
+
 test("is caught: a claim granted while another edge holds it", async () => {
   mutateClaim(({ decideClaim }) => ({
     decideClaim: (command, known, context) =>
@@ -180,4 +200,118 @@ test("is caught: settling before the response is stored", async () => {
   });
   expect(await firstViolations()).not.toEqual([]);
   vi.doUnmock("./facilitator-model.ts");
+});
+
+const LEDGER = "../../durable-objects/settlement-ledger/ledger.ts";
+const CLAIMS = "../../durable-objects/settlement-ledger/claims.ts";
+const PAYMENT = "../../src/settlement/payment.ts";
+
+test("is caught: only the last attempt is asked whether the money may have moved", async () => {
+  vi.resetModules();
+  vi.doMock(PAYMENT, async (importActual) => {
+    const actual = await importActual<typeof import("../../src/settlement/payment.ts")>();
+    const mayHaveLanded: typeof actual.mayHaveLanded = ({ attempts }) => {
+      const outcome = attempts.at(-1)?.outcome;
+      return outcome?.class !== "refused" && outcome?.class !== "unavailable";
+    };
+    return { ...actual, mayHaveLanded };
+  });
+  expect(await firstViolations()).not.toEqual([]);
+  vi.doUnmock(PAYMENT);
+});
+
+test("is caught: an answer taken for written out as soon as it is paid for", async () => {
+  mutateTransition(({ transition }) => ({
+    transition: (payment, event, context) => {
+      const after = transition(payment, event, context);
+      return after.payment.state === "settled"
+        ? { ...after, payment: { ...after.payment, answeredAtMs: context.nowMs } }
+        : after;
+    },
+  }));
+  expect(await firstViolations()).not.toEqual([]);
+});
+
+test("is caught: a payment that is looked at once and never again", async () => {
+  mutateTransition(({ transition }) => ({
+    transition: (payment, event, context) => {
+      const after = transition(payment, event, context);
+      return event.type === "chain_checked" && after.payment.state === "unknown"
+        ? { ...after, payment: { ...after.payment, dueAtMs: null } }
+        : after;
+    },
+  }));
+  expect(await firstViolations()).not.toEqual([]);
+});
+
+test("is caught: a settlement that is reversed without its posting", async () => {
+  mutateTransition(({ transition }) => ({
+    transition: (payment, event, context) => {
+      const after = transition(payment, event, context);
+      return event.type === "confirmation_checked" ? { ...after, effects: [] } : after;
+    },
+  }));
+  expect(await firstViolations()).not.toEqual([]);
+});
+
+test("is caught: a payout that is given back while it may still land", async () => {
+  mutateTransition(({ transition }) => ({
+    transition: (payment, event, context) =>
+      payment.direction === "outgoing" &&
+      event.type === "attempt_finished" &&
+      event.outcome.class === "ambiguous"
+        ? transition(payment, { ...event, outcome: { class: "refused", reason: "guess" } }, context)
+        : transition(payment, event, context),
+  }));
+  mutateNextStepToForgetFailed();
+  expect(await firstViolations()).not.toEqual([]);
+});
+
+/** The core looks once more at what failed, and would find out. */
+function mutateNextStepToForgetFailed(): void {
+  vi.doMock(NEXT_STEP, async (importActual) => {
+    const actual = await importActual<typeof NextStep>();
+    const nextStep: typeof actual.nextStep = (payment, context) =>
+      payment.state === "failed"
+        ? { step: "wait", untilMs: null }
+        : actual.nextStep(payment, context);
+    return { ...actual, nextStep };
+  });
+}
+
+test("is caught: an edge that comes back late and stages beside the payment that overtook it", async () => {
+  vi.resetModules();
+  vi.doMock(CLAIMS, async (importActual) => {
+    const actual =
+      await importActual<typeof import("../../durable-objects/settlement-ledger/claims.ts")>();
+    class Forgiving extends actual.Claims {
+      override othersOf(): [] {
+        return [];
+      }
+    }
+    return { ...actual, Claims: Forgiving };
+  });
+  expect(await firstViolations()).not.toEqual([]);
+  vi.doUnmock(CLAIMS);
+});
+
+test("is caught: a response removed while its payment may still land", async () => {
+  vi.resetModules();
+  vi.doMock(LEDGER, async (importActual) => {
+    const actual =
+      await importActual<typeof import("../../durable-objects/settlement-ledger/ledger.ts")>();
+    class Tidy extends actual.Ledger {
+      override claim(...values: Parameters<InstanceType<typeof actual.Ledger>["claim"]>) {
+        const decision = super.claim(...values);
+        if (decision.decision === "unknown") {
+          const { paymentId } = decision.payment;
+          this.apply(paymentId, { type: "response_removed" }, { nowMs: values[2], jitter: 0 });
+        }
+        return decision;
+      }
+    }
+    return { ...actual, Ledger: Tidy };
+  });
+  expect(await firstViolations()).not.toEqual([]);
+  vi.doUnmock(LEDGER);
 });

@@ -1,4 +1,5 @@
 /** Payouts as the ledger takes them: a payment with us as the payer, reserved from confirmed credit. */
+import { awaitsFulfilment } from "../../src/settlement/fulfilment.ts";
 import { postingFor } from "../../src/settlement/journal.ts";
 import type { Authorization } from "../../src/settlement/authorization.ts";
 import type { MemoryStore } from "../support/memory-store.ts";
@@ -53,11 +54,14 @@ export function requestPayout(
   });
 }
 
-/** Payable less what is not confirmed on the chain yet. */
+/** Payable less what is not confirmed on the chain, or paid upfront and not delivered yet. */
 function available(store: MemoryStore): bigint {
   let unconfirmed = 0n;
-  for (const { state, direction, authorization, feeAtomic } of store.rows.values()) {
-    if (state !== "settled" || direction !== "incoming") continue;
+  for (const payment of store.rows.values()) {
+    const { state, direction, authorization, feeAtomic } = payment;
+    const isSure = state !== "settled" && !awaitsFulfilment(payment);
+    const isCredit = payment.fulfilment?.state === "undelivered";
+    if (isSure || isCredit || direction !== "incoming") continue;
     unconfirmed += authorization.amountAtomic - feeAtomic;
   }
   return -store.journal.balance("0xusdc", "payable") - unconfirmed;

@@ -2,8 +2,10 @@
  * One simulated world: a tenant's ledger, two facilitators, a chain, edges and clients, all failing at random, from
  * one seed. It runs through a time of faults, heals, and is then asked what must hold (docs/simulation.md).
  */
-import { type Payment, isFailed, isSettled } from "../../src/settlement/payment.ts";
+import { FULFILMENT_ATTEMPTS_MAX } from "../../src/settlement/fulfilment.ts";
+import { isFailed, isSettled } from "../../src/settlement/payment.ts";
 import type { Authorization } from "../../src/settlement/authorization.ts";
+import { bookViolations, movedBy } from "./books.ts";
 import { ChainModel, identityOf } from "./chain-model.ts";
 import { Clock } from "./clock.ts";
 import { type Answer, type EdgeWorld, type Send, ignoreCrash, serve } from "./edge-model.ts";
@@ -27,6 +29,9 @@ const RETENTION_MS = { usual: 86_400_000, short: 120_000 } as const;
 /** Clocks of machines in one network are closer than this. */
 const CLOCK_SKEW_MS_MAX = 30_000;
 const CLOCK_JUMP_EVERY_MS = 20_000;
+const UPFRONT_SHARE = 0.2;
+/** Long enough for most payers to come back, and over well before the end. */
+const UPFRONT_RETENTION_MS = 600_000;
 
 export interface SimulationResult {
   readonly seed: number;
@@ -35,6 +40,8 @@ export interface SimulationResult {
   readonly paidOut: number;
   readonly failed: number;
   readonly superseded: number;
+  readonly fulfilled: number;
+  readonly undelivered: number;
   readonly crashes: number;
   readonly answers: number;
   readonly steps: number;
@@ -47,6 +54,7 @@ interface Purchase {
   readonly name: string;
   readonly payer: string;
   readonly requestFingerprint: string;
+  readonly upfront: boolean;
   readonly sends: Send[];
   readonly bodies: Set<string>;
   answered: boolean;
@@ -93,11 +101,13 @@ class Simulation {
         handlerStarted: (identity) => count(this.#handlerRuns, identity),
         handlerFailed: (identity) => count(this.#handlerFailures, identity),
         edgeFailed: (identity) => count(this.#edgeFailures, identity),
+        staged: (send) => this.#checkOwed(send),
         answered: (send, body) => this.#released(send, body),
       },
       edgeCrashRate: 0,
       stallRate: 0,
       retentionMs: this.#random.chance(0.1) ? RETENTION_MS.short : RETENTION_MS.usual,
+      upfrontRetentionMs: UPFRONT_RETENTION_MS,
       handlerFaultRate: 0,
       disconnectRate: 0,
       duplicateRate: 0.05,
@@ -114,7 +124,7 @@ class Simulation {
   async run(): Promise<SimulationResult> {
     await this.#clock.runUntil(END_MS, () => {
       this.#steps += 1;
-      this.#checkBooks();
+      for (const violation of bookViolations(this.#host.store)) this.#violations.add(violation);
     });
     this.#checkEnd();
     const payments = [...this.#host.store.rows.values()];
@@ -130,6 +140,8 @@ class Simulation {
           ({ authorization }) =>
             this.#host.store.payments.superseded(identityOf(authorization)) !== null,
         ).length,
+      fulfilled: payments.filter(({ fulfilment }) => fulfilment?.state === "fulfilled").length,
+      undelivered: payments.filter(({ fulfilment }) => fulfilment?.state === "undelivered").length,
       crashes: this.#host.crashes,
       answers: this.#answers,
       steps: this.#steps,
@@ -149,7 +161,7 @@ class Simulation {
     this.#world.stallRate = rate(0.05);
     this.#impatience = rate(0.8);
     if (random.chance(0.3)) this.#jumpClock();
-    this.#world.handlerFaultRate = rate(0.1);
+    this.#world.handlerFaultRate = random.chance(0.1) ? 1 : rate(0.1);
     this.#world.disconnectRate = rate(0.3);
   }
 
@@ -185,6 +197,7 @@ class Simulation {
       name: `purchase ${index}`,
       payer: `payer${index % 7}`,
       requestFingerprint: `request${index}`,
+      upfront: this.#random.chance(UPFRONT_SHARE),
       sends: [],
       bodies: new Set(),
       answered: false,
@@ -244,6 +257,7 @@ class Simulation {
       authorization,
       requestFingerprint: purchase.requestFingerprint,
       quoteHash: `quote ${this.#nonces}`,
+      upfront: purchase.upfront,
     };
     purchase.sends.push(send);
     return send;
@@ -263,26 +277,25 @@ class Simulation {
     const own = payments.byIdentity(identityOf(authorization));
     const superseded = payments.superseded(identityOf(authorization));
     const paid = own ?? (superseded === null ? null : payments.byId(superseded.supersededBy));
-    if (paid === null || !isSettled(paid)) {
+    const isPaid = paid !== null && isSettled(paid);
+    if (!isPaid && (purchase === undefined || !this.#wasDeceived(purchase))) {
       this.#violations.add(`1: an answer left before its settlement was recorded: ${body}`);
     }
   }
 
-  /** Invariants of the books, after every step. */
-  #checkBooks(): void {
-    const { journal, rows } = this.#host.store;
-    const balance = (account: Parameters<typeof journal.balance>[1]) =>
-      journal.balance("0xusdc", account);
-    const total = balance("deposit") + balance("payable") + balance("fees") + balance("in_flight");
-    if (total !== 0n) this.#violations.add("6: the journal does not sum to zero");
-    let settled = 0n;
-    for (const payment of rows.values()) {
-      if (isSettled(payment)) settled += movedBy(payment);
+  /** Nobody is charged again for a request while an earlier payment for it is still owed its answer. */
+  #checkOwed({ authorization, requestFingerprint }: Send): void {
+    const { payments } = this.#host.store;
+    const purchase = this.#purchases.find((each) => each.requestFingerprint === requestFingerprint);
+    for (const other of purchase?.sends ?? []) {
+      if (other.authorization.nonce === authorization.nonce) continue;
+      const payment = payments.byIdentity(identityOf(other.authorization));
+      if (payment === null || isFailed(payment) || payment.fulfilment?.state !== "pending")
+        continue;
+      this.#violations.add(
+        `5: ${purchase?.name} is charged again while ${payment.paymentId} is owed`,
+      );
     }
-    if (balance("deposit") !== settled) {
-      this.#violations.add("2: the deposit account is not the sum of settled payments and payouts");
-    }
-    if (balance("payable") > 0n) this.#violations.add("6: more was paid out than was owed");
   }
 
   #checkEnd(): void {
@@ -294,6 +307,9 @@ class Simulation {
       const at = `${payment.paymentId} (${payment.state})`;
       if (payment.state !== "confirmed" && !isFailed(payment)) {
         this.#violations.add(`9: ${at} did not come to an end`);
+      }
+      if (isSettled(payment) && payment.fulfilment?.state === "pending") {
+        this.#violations.add(`9: ${at} was paid upfront, and is neither fulfilled nor a credit`);
       }
       if (isFailed(payment) && landed) this.#violations.add(`7: ${at} failed but landed`);
       if (isSettled(payment) && !landed) this.#violations.add(`2: ${at} has no transfer`);
@@ -319,6 +335,8 @@ class Simulation {
 
   #checkClients(transfers: ReadonlySet<string>): void {
     for (const purchase of this.#purchases) {
+      // Its answers are not stored: one that was lost on its way has to be bought again. `#checkOwed` is for those.
+      if (purchase.upfront) continue;
       // What is no longer kept can't be answered any more: whoever still wants it has to buy it again.
       if (this.#hasLostAnswer(purchase)) continue;
       const charged = purchase.sends.filter(({ authorization }) =>
@@ -352,21 +370,28 @@ class Simulation {
     });
   }
 
-  /** Once per payment, unless it declined, or an edge or the object died under it. */
+  /**
+   * Once per payment, unless it declined, an edge or the object died under it, or another payment for the same request
+   * was staged first: then it runs again when that one has failed.
+   */
   #checkHandlers(): void {
+    const { payments } = this.#host.store;
     for (const [identity, runs] of this.#handlerRuns) {
+      const fulfilment = payments.byIdentity(identity)?.fulfilment ?? null;
+      if (fulfilment !== null) {
+        if (runs > fulfilment.attempts || runs > FULFILMENT_ATTEMPTS_MAX) {
+          this.#violations.add(`3: the handler of ${identity} ran ${runs} times for one payment`);
+        }
+        continue;
+      }
       const deaths = (this.#edgeFailures.get(identity) ?? 0) + this.#host.crashes;
       const failures = this.#handlerFailures.get(identity) ?? 0;
-      if (runs > 1 + failures + deaths) {
+      const overtaken = payments.superseded(identity) === null ? 0 : 1;
+      if (runs > 1 + failures + deaths + overtaken) {
         this.#violations.add(`3: the handler of ${identity} ran ${runs} times`);
       }
     }
   }
-}
-
-/** What a settled payment changes the deposit account by, atomic units. */
-function movedBy({ direction, authorization }: Payment): bigint {
-  return direction === "incoming" ? authorization.amountAtomic : -authorization.amountAtomic;
 }
 
 function count(counts: Map<string, number>, key: string): void {

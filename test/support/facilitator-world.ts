@@ -28,7 +28,7 @@ export const PAYMENT: WirePayment = {
   paymentPayload: { payload: { authorization: { from: PAYER } } },
   paymentRequirements: {},
 };
-const VERIFY_MS = 100;
+export const VERIFY_MS = 100;
 
 export const CONFIGS = ["primary", "fallback"].map((id): FacilitatorConfig => ({
   id,
@@ -60,14 +60,17 @@ export class FacilitatorWorld {
   }
 
   /** A gateway of an edge of its own. */
-  edge(instanceId: string): RoutedFacilitators {
+  edge(
+    instanceId: string,
+    facilitators: readonly FacilitatorConfig[] = CONFIGS,
+  ): RoutedFacilitators {
     const now = () => this.nowMs;
     const cache = new HealthCache({ client: this.#client(), instanceId, now, sleep: nextTurn });
     const context = {
       waitUntil: (promise: Promise<unknown>) => void this.#background.push(promise),
     };
     return new RoutedFacilitators({
-      facilitators: CONFIGS,
+      facilitators,
       cache,
       context,
       now,

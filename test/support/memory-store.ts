@@ -14,7 +14,7 @@ import type { StoredResponse } from "../../src/contracts/ledger.ts";
 import type { WirePayment } from "../../src/payment/wire.ts";
 import type { Superseded } from "../../src/settlement/claim.ts";
 import type { Account } from "../../src/settlement/journal.ts";
-import { type Payment, isFailed } from "../../src/settlement/payment.ts";
+import { type Payment, isAnswerable, isFailed } from "../../src/settlement/payment.ts";
 
 export interface MemoryEntry {
   readonly paymentId: string;
@@ -69,11 +69,12 @@ export class MemoryStore implements LedgerStore {
       balance: (asset, account) => this.#balances.get(`${asset} ${account}`) ?? 0n,
     };
     this.alerts = {
-      append: (kind, paymentId, detail) => {
+      append: (kind, paymentId, detail, nowMs) => {
         this.#write(
           () => this.alertRows.push({ kind, paymentId, detail }),
           () => this.alertRows.pop(),
         );
+        this.wakeAt(nowMs);
       },
     };
   }
@@ -134,11 +135,15 @@ export class MemoryStore implements LedgerStore {
         (this.#byRequest.get(`${payer} ${requestFingerprint}`) ?? [])
           .map((paymentId) => byId(paymentId))
           .filter((payment) => payment !== null)
-          .findLast((payment) => payment.answeredAtMs === null && !isFailed(payment)) ?? null,
+          .toSorted(inOrder)
+          .findLast(
+            (payment) =>
+              payment.answeredAtMs === null && (isAnswerable(payment) || !isFailed(payment)),
+          ) ?? null,
       due: (nowMs, limit) =>
         [...this.rows.values()]
           .filter(({ dueAtMs }) => dueAtMs !== null && dueAtMs <= nowMs)
-          .toSorted((a, b) => (a.dueAtMs ?? 0) - (b.dueAtMs ?? 0))
+          .toSorted((a, b) => (a.dueAtMs ?? 0) - (b.dueAtMs ?? 0) || inOrder(a, b))
           .slice(0, limit)
           .map(({ paymentId }) => paymentId),
       nextDueAtMs: () => {
@@ -183,8 +188,13 @@ export class MemoryStore implements LedgerStore {
       expired: (nowMs, limit) =>
         [...this.#responses]
           .filter(([, { expiresAtMs }]) => expiresAtMs <= nowMs)
+          .map(([paymentId, kept]) => ({ paymentId, ...kept }))
+          .toSorted((a, b) => a.expiresAtMs - b.expiresAtMs || inOrder(a, b))
           .slice(0, limit)
-          .map(([paymentId]) => paymentId),
+          .map(({ paymentId, response: { body } }) => ({
+            paymentId,
+            objectKey: body instanceof Uint8Array ? null : body.key,
+          })),
       nextExpiryAtMs: () => {
         const times = [...this.#responses.values()].map(({ expiresAtMs }) => expiresAtMs);
         return times.length === 0 ? null : Math.min(...times);
@@ -196,4 +206,9 @@ export class MemoryStore implements LedgerStore {
       },
     };
   }
+}
+
+/** Payment ids begin with their time; the rows are kept in their order. */
+function inOrder(a: Pick<Payment, "paymentId">, b: Pick<Payment, "paymentId">): number {
+  return a.paymentId < b.paymentId ? -1 : 1;
 }

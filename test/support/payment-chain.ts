@@ -150,7 +150,7 @@ export async function transferCall(authorization: Authorization, privateKey: Hex
   });
 }
 
-async function cancelCall(authorization: Authorization, privateKey: Hex): Promise<Hex> {
+export async function cancelCall(authorization: Authorization, privateKey: Hex): Promise<Hex> {
   const authorizer = authorization.payer as Hex;
   const nonce = authorization.nonce as Hex;
   const signature = await privateKeyToAccount(privateKey).signTypedData({

@@ -29,6 +29,8 @@ export function stagedPayment(overrides: Partial<Payment> = {}): Payment {
     evidence: null,
     failure: null,
     response: "kept",
+    fulfilment: null,
+    ruling: null,
     resignGuard: true,
     replayGraceMs: 600_000,
     claimedAtMs: NOW_MS,

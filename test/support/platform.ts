@@ -52,19 +52,13 @@ export class TestWorld {
   readonly facilitators: readonly [TestFacilitator, TestFacilitator];
   readonly stateDir: string;
   readonly #flags: readonly string[];
-  /** Whether chain and facilitators are another world's. */
-  readonly #isGuest: boolean;
   #platform: DevProcess;
 
-  private constructor(
-    { chain, facilitators, stateDir, flags, isGuest }: WorldParts,
-    platform: DevProcess,
-  ) {
+  private constructor({ chain, facilitators, stateDir, flags }: WorldParts, platform: DevProcess) {
     this.chain = chain;
     this.facilitators = facilitators;
     this.stateDir = stateDir;
     this.#flags = flags;
-    this.#isGuest = isGuest;
     this.#platform = platform;
   }
 
@@ -82,16 +76,7 @@ export class TestWorld {
     const parts = { chain, facilitators: [primary, fallback], stateDir, flags } as const;
     const platform = await startDev(devFlags(parts, 0));
     started.move();
-    return new TestWorld({ ...parts, isGuest: false }, platform);
-  }
-
-  /** Another platform on the same chain and facilitators, which has seen nothing of them yet. */
-  async startBeside(): Promise<TestWorld> {
-    const stateDir = await mkdtemp(join(tmpdir(), "claw-e2e-"));
-    const { chain, facilitators } = this;
-    const parts = { chain, facilitators, stateDir, flags: this.#flags };
-    const platform = await startDev(devFlags(parts, 0));
-    return new TestWorld({ ...parts, isGuest: true }, platform);
+    return new TestWorld(parts, platform);
   }
 
   /** Base URL; the same after a restart. */
@@ -158,10 +143,8 @@ export class TestWorld {
     await this.#platform.ended();
     const isLeft = isGroupAlive(pid);
     killGroup(pid);
-    if (!this.#isGuest) {
-      for (const facilitator of this.facilitators) await facilitator.stop();
-      await this.chain.stop();
-    }
+    for (const facilitator of this.facilitators) await facilitator.stop();
+    await this.chain.stop();
     await rm(this.stateDir, { recursive: true, force: true });
     if (isLeft) throw new Error(`a process of platform ${pid} outlived it`);
   }
@@ -182,13 +165,9 @@ interface WorldParts {
   readonly facilitators: readonly [TestFacilitator, TestFacilitator];
   readonly stateDir: string;
   readonly flags: readonly string[];
-  readonly isGuest: boolean;
 }
 
-function devFlags(
-  { chain, facilitators, stateDir, flags }: Omit<WorldParts, "isGuest">,
-  port: number,
-): string[] {
+function devFlags({ chain, facilitators, stateDir, flags }: WorldParts, port: number): string[] {
   const wiring: [string, string][] = [
     ["--state", stateDir],
     ["--port", String(port)],

@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import { ledgerOf } from "../../durable-objects/settlement-ledger/client.ts";
 import { configOf } from "../../src/config.ts";
 import type { TenantId } from "../../src/tenant/tenant-id.ts";
+import { UNCHECKED_SIGNATURE } from "./unchecked-signature.ts";
 
 interface Seller {
   readonly tenantId: TenantId;
@@ -25,6 +26,23 @@ function randomHash(): string {
 
 /** Sells one call, settled but not confirmed on the chain. @returns its payment id */
 export async function sellCall(seller: Seller, sale: Sale = {}): Promise<string> {
+  const { paymentId, attempt } = await stageCall(seller, sale);
+  const recorded = await ledgerOf(env, seller.tenantId).record({
+    paymentId,
+    attempt,
+    outcome: { class: "settled", transaction: randomHash() },
+    nextFacilitatorIds: [],
+    attemptLeaseMs: 60_000,
+  });
+  if (recorded.result !== "settled") throw new Error("a settled outcome settles");
+  return paymentId;
+}
+
+/** Takes one call as far as its first attempt, which is in flight then. */
+export async function stageCall(
+  seller: Seller,
+  sale: Sale = {},
+): Promise<{ readonly paymentId: string; readonly attempt: number }> {
   const { amountAtomic = 10_000n, path = "/cities", url = `https://claw.test${path}` } = sale;
   const [network] = configOf(env).networks;
   if (network === undefined) throw new Error("the tests configure a network");
@@ -38,6 +56,7 @@ export async function sellCall(seller: Seller, sale: Sale = {}): Promise<string>
     proofs: { quoteHash: null, identifierHash: null, idempotencyKeyHash: null },
     payer: PAYER,
     refusal: null,
+    signed: UNCHECKED_SIGNATURE,
     signatureProved: true,
     resignGuard: false,
     replayGraceMs: 0,
@@ -66,15 +85,7 @@ export async function sellCall(seller: Seller, sale: Sale = {}): Promise<string>
     attemptLeaseMs: 60_000,
   });
   if (staged.result !== "staged") throw new Error("a claim just granted can be staged");
-  const recorded = await ledger.record({
-    paymentId: claim.grant.paymentId,
-    attempt: staged.attempt,
-    outcome: { class: "settled", transaction: randomHash() },
-    nextFacilitatorIds: [],
-    attemptLeaseMs: 60_000,
-  });
-  if (recorded.result !== "settled") throw new Error("a settled outcome settles");
-  return claim.grant.paymentId;
+  return { paymentId: claim.grant.paymentId, attempt: staged.attempt };
 }
 
 /** Makes every settlement of a tenant count as confirmed; there is no chain in these tests. */

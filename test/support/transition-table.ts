@@ -1,5 +1,6 @@
 /** The transition table of the settlement machine, worked out from the code: what `docs/state-machine.md` shows. */
-import type { Payment, PaymentState } from "../../src/settlement/payment.ts";
+import { FULFILMENT_ATTEMPTS_MAX, shownState } from "../../src/settlement/fulfilment.ts";
+import type { Fulfilment, Payment, PaymentState } from "../../src/settlement/payment.ts";
 import type { PaymentEvent } from "../../src/settlement/event.ts";
 import { transition } from "../../src/settlement/transition.ts";
 import { NOW_MS, stagedPayment } from "./payments.ts";
@@ -97,6 +98,7 @@ const events: readonly (readonly [name: string, event: PaymentEvent])[] = [
   ["not on the chain", { type: "confirmation_checked", evidence: { found: "missing" } }],
   ["abandoned", { type: "abandoned" }],
   ["parked", { type: "parked" }],
+  ["operator resolves", { type: "operator_resolved", resolution: "settled" }],
 ];
 
 function finished(outcome: NonNullable<Payment["attempts"][number]["outcome"]>): PaymentEvent {
@@ -115,11 +117,54 @@ export function transitionTable(): string {
   return [header, rule, ...rows].join("\n");
 }
 
-function cell(before: Payment, event: PaymentEvent): string {
-  const { payment, effects } = transition(before, event, { nowMs: NOW_MS + 60_000, jitter: 0 });
+const UPFRONT_TIME_MS = 600_000;
+
+/** An upfront payment that is settled, with its fulfilment in each state. */
+function upfrontPayment(state: Fulfilment["state"], attempts: number): Payment {
+  const fulfilment = { state, attempts, beforeMs: NOW_MS + UPFRONT_TIME_MS };
+  return { ...payments.settled, response: "none", fulfilment };
+}
+
+const owed: readonly (readonly [name: string, payment: Payment])[] = [
+  ["settled_unfulfilled, runs left", upfrontPayment("pending", 1)],
+  ["settled_unfulfilled, last run", upfrontPayment("pending", FULFILMENT_ATTEMPTS_MAX)],
+  ["fulfilled", upfrontPayment("fulfilled", 1)],
+  ["paid_undelivered", upfrontPayment("undelivered", FULFILMENT_ATTEMPTS_MAX)],
+];
+
+const fulfilmentEvents: readonly (readonly [
+  name: string,
+  event: (payment: Payment) => PaymentEvent,
+])[] = [
+  ["handler answered 2xx", (payment) => finishedRun(payment, true)],
+  ["handler failed", (payment) => finishedRun(payment, false)],
+  ["time to fetch it is over", () => ({ type: "fulfilment_lapsed" })],
+  ["not on the chain", () => ({ type: "confirmation_checked", evidence: { found: "missing" } })],
+];
+
+function finishedRun({ fulfilment }: Payment, delivered: boolean): PaymentEvent {
+  return { type: "fulfilment_finished", attempt: fulfilment?.attempts ?? 0, delivered };
+}
+
+/** Markdown, as `transitionTable`: what happens to upfront payments once they are settled. */
+export function fulfilmentTable(): string {
+  const header = `| event | ${owed.map(([name]) => name).join(" | ")} |`;
+  const rule = `|---|${owed.map(() => "---|").join("")}`;
+  const rows = fulfilmentEvents.map(([name, event]) => {
+    const cells = owed.map(([, payment]) =>
+      cell(payment, event(payment), NOW_MS + UPFRONT_TIME_MS),
+    );
+    return `| ${name} | ${cells.join(" | ")} |`;
+  });
+  return [header, rule, ...rows].join("\n");
+}
+
+function cell(before: Payment, event: PaymentEvent, nowMs = NOW_MS + 60_000): string {
+  const { payment, effects } = transition(before, event, { nowMs, jitter: 0 });
   const marks = effects.map((effect) =>
     effect.effect === "post" ? `+${effect.posting.kind}` : `!${effect.kind}`,
   );
-  const state = payment.state === before.state ? [] : [`**${payment.state}**`];
+  const shown = shownState(payment);
+  const state = shown === shownState(before) ? [] : [`**${shown}**`];
   return [...state, ...marks].join(" ");
 }

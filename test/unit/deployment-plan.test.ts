@@ -56,6 +56,13 @@ test("an origin is sold as it is, and only where it is deployed may it be on thi
   expect(plan(loopback, 6, true).result).toBe("planned");
 });
 
+test("a route is paid after its handler answered, unless it says before", () => {
+  const settlementOf = (extra: object) =>
+    routesOf({ routes: [{ ...ROUTE, ...extra }] })[0]?.settlement;
+  expect(settlementOf({})).toBe("after");
+  expect(settlementOf({ settlement: "before" })).toBe("before");
+});
+
 test("a route without dataset and origin, or with both, is refused by name", () => {
   for (const extra of [{}, { dataset: "cities", origin: "https://api.example.com/" }]) {
     const parsed = manifestSchema.safeParse({

@@ -1,5 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { ConfigError, parseConfig } from "../../src/config.ts";
+import { runClaw } from "../support/dev-process.ts";
 
 const SOURCE = {
   ENVIRONMENT: "local",
@@ -51,8 +55,60 @@ describe("the facilitators of the configuration", () => {
     ],
     ["one id twice", [PAYAI, PAYAI], /id payai is used twice/],
     ["a setting that does not exist", [{ ...PAYAI, retries: 3 }], /retries/],
+    ["one without an id", [{ url: PAYAI.url }], /0\.id/],
+    ["an id that is no name", [{ ...PAYAI, id: "Pay AI" }], /0\.id must be 1 to 32 characters/],
+    ["one without a URL", [{ id: "payai" }], /0\.url/],
+    ["another protocol", [PAYAI, { id: "ftp", url: "ftp://facilitator.example" }], /1\.url/],
+    ["no networks at all", [{ ...PAYAI, networks: [] }], /0\.networks/],
+    ["a timeout of nothing", [{ ...PAYAI, timeouts: { verifyMs: 0 } }], /0\.timeouts\.verifyMs/],
+    [
+      "a timeout as text",
+      [{ ...PAYAI, timeouts: { supportedMs: "5s" } }],
+      /0\.timeouts\.supportedMs/,
+    ],
+    ["a timeout that does not exist", [{ ...PAYAI, timeouts: { ms: 500 } }], /0\.timeouts .*"ms"/],
+    ["bearer without its secret", [{ ...PAYAI, auth: { type: "bearer" } }], /0\.auth\.secret/],
+    [
+      "nine of them",
+      Array.from({ length: 9 }, (_each, index) => ({ ...PAYAI, id: `f${index}` })),
+      /8/,
+    ],
   ])("refuse %s, naming the key", (_, facilitators, message) => {
     expect(() => parse(facilitators)).toThrow(ConfigError);
     expect(() => parse(facilitators)).toThrow(message);
+  });
+});
+
+describe("the configuration", () => {
+  it.each([
+    ["ENVIRONMENT", ""],
+    ["BASE_DOMAIN", ""],
+    ["FACILITATORS", "payai"],
+    ["NETWORKS", "[]"],
+    ["NETWORKS", '[{"caip2":"base"}]'],
+    ["NETWORKS", '[{"caip2":"eip155:1"}]'],
+    ["NETWORKS", '[{"caip2":"eip155:8453","rpcUrl":"http://node.example/key"}]'],
+    ["OPERATOR_TOKEN", "short"],
+    ["QUOTE_SECRET", "short"],
+  ])("with %s %j is refused, naming the key and not the value", (key, value) => {
+    const source = { ...SOURCE, FACILITATORS: JSON.stringify([PAYAI]), [key]: value };
+    let message = "";
+    try {
+      parseConfig(source);
+    } catch (error) {
+      if (error instanceof ConfigError) message = error.message;
+    }
+    expect(message).toMatch(new RegExp(`^configuration ${key}: `));
+    expect(message).not.toMatch(/short|node\.example/);
+  });
+
+  it("that is wrong stops `claw dev` before anything is started", async () => {
+    const state = await mkdtemp(join(tmpdir(), "claw-config-"));
+    onTestFinished(() => rm(state, { recursive: true, force: true }));
+    const flags = `--port 0 --state ${state} --rpc http://127.0.0.1:9`.split(" ");
+    const url = "http://facilitator.example";
+    const { code, stdout, stderr } = await runClaw(["dev", ...flags, "--facilitator", url]);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toContain("configuration FACILITATORS: 0.url must be https");
   });
 });

@@ -1,10 +1,14 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { healthView } from "../../src/facilitator/health-view.ts";
+import { tenantIdSchema } from "../../src/tenant/tenant-id.ts";
 import {
+  CONFIGS,
   EXPECTED,
   FacilitatorWorld,
   KIND,
   PAYMENT,
   REQUEST,
+  VERIFY_MS,
   pay,
 } from "../support/facilitator-world.ts";
 
@@ -81,6 +85,81 @@ describe("failover", () => {
   });
 });
 
+describe("what a tenant prefers", () => {
+  const preferredBy = ["acme"].map((id) => tenantIdSchema.parse(id));
+  const configs = CONFIGS.map((config) =>
+    config.id === "fallback" ? { ...config, preferredBy } : config,
+  );
+  const of = (tenantId: string) => ({ ...REQUEST, tenantId });
+
+  it("goes first, at verify and at settle, for that tenant alone", async () => {
+    const edge = world.edge("a", configs);
+    expect((await edge.verify(PAYMENT, of("acme"))).facilitatorId).toBe("fallback");
+    expect(edge.candidatesForSettle(KIND, null, "acme")).toEqual(["fallback", "primary"]);
+    expect((await edge.verify(PAYMENT, of("other"))).facilitatorId).toBe("primary");
+    expect(edge.candidatesForSettle(KIND, null, "other")).toEqual(["primary", "fallback"]);
+    expect(edge.candidatesForSettle(KIND, null)).toEqual(["primary", "fallback"]);
+  });
+
+  it("gives way to health like any order", async () => {
+    world.set("fallback", "all", "refused");
+    const edge = world.edge("a", configs);
+    const { facilitatorId, outcome } = await edge.verify(PAYMENT, of("acme"));
+    expect([outcome.class, facilitatorId]).toEqual(["valid", "primary"]);
+    expect(edge.candidatesForSettle(KIND, null, "acme")).toEqual(["primary", "fallback"]);
+  });
+});
+
+describe("a hedged verification", () => {
+  const configs = CONFIGS.map((config) => ({ ...config, hedgeVerify: true }));
+
+  /** An edge whose copy of the health knows how long the primary usually takes. */
+  async function hedgingEdge(facilitators = configs) {
+    const edge = world.edge("a", facilitators);
+    await edge.verify(PAYMENT, REQUEST);
+    await world.pass(1_000);
+    await edge.verify(PAYMENT, REQUEST);
+    await world.pass(1_000);
+    world.taken();
+    return edge;
+  }
+
+  it("goes by the other one when the first takes unusually long, and still counts the first", async () => {
+    const edge = await hedgingEdge();
+    world.set("primary", "verify", "hanging");
+    const startedAtMs = performance.now();
+    const { outcome, facilitatorId } = await edge.verify(PAYMENT, REQUEST);
+    expect([outcome.class, facilitatorId]).toEqual(["valid", "fallback"]);
+    expect(performance.now() - startedAtMs).toBeLessThan(VERIFY_MS);
+    expect(world.taken()).toEqual(["primary/verify", "fallback/verify"]);
+    await world.pass(0);
+    const { facilitators } = healthView(world.health, world.nowMs);
+    expect(facilitators[0]?.verify.window.failures).toBe(1);
+  });
+
+  it("costs nothing when the first answers as usual", async () => {
+    const edge = await hedgingEdge();
+    expect((await edge.verify(PAYMENT, REQUEST)).facilitatorId).toBe("primary");
+    expect(world.taken()).toEqual(["primary/verify"]);
+  });
+
+  it("waits for both when the other one gives no answer", async () => {
+    const edge = await hedgingEdge();
+    world.set("primary", "verify", "hanging");
+    world.set("fallback", "verify", "refused");
+    expect((await edge.verify(PAYMENT, REQUEST)).outcome.class).toBe("unavailable");
+    expect(world.taken()).toEqual(["primary/verify", "fallback/verify"]);
+  });
+
+  it("is off unless it is asked for: the other one waits for the timeout", async () => {
+    const edge = await hedgingEdge([...CONFIGS]);
+    world.set("primary", "verify", "hanging");
+    const startedAtMs = performance.now();
+    expect((await edge.verify(PAYMENT, REQUEST)).facilitatorId).toBe("fallback");
+    expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(VERIFY_MS - 1);
+  });
+});
+
 describe("rejections", () => {
   it("are believed at once when they are the payer's fault", async () => {
     world.set("primary", "verify", rejection("insufficient_funds"));
@@ -116,7 +195,7 @@ describe("rejections", () => {
 
   it("of a signature we could not check ourselves are believed at once", async () => {
     world.set("primary", "verify", rejection("invalid_exact_evm_signature"));
-    const unproved = { ...REQUEST, proveSignature: () => Promise.resolve(false) };
+    const unproved = { ...REQUEST, signatureProved: false };
     await world.edge("a").verify(PAYMENT, unproved);
     expect(world.taken()).toEqual(["primary/verify"]);
   });

@@ -1,8 +1,10 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import type { CallOutcome } from "../../src/facilitator/health-messages.ts";
 import type { HealthSignal } from "../../src/facilitator/health-signal.ts";
+import { listAlerts } from "../../src/tenant/directory/alerts.ts";
+import { PLATFORM } from "../../src/tenant/tenant-id.ts";
 
 /*
  * The object itself: storage, eviction, alarm. What it does with reports is tested on its pure state
@@ -152,4 +154,33 @@ it("keeps an operator's word through an eviction, and refuses one about nobody",
   expect(verify.forced?.reason).toHaveLength(200);
   expect(await health.force("nobody", "open", "x")).toEqual({ result: "unknown_facilitator" });
   expect(await health.requestProbe("nobody", "verify")).toEqual({ result: "denied" });
+});
+
+it("brings its alerts to the platform's directory within seconds, each once, also through an eviction", async () => {
+  const alertsSince = async (atMs: number) => {
+    const page = {
+      tenantId: PLATFORM,
+      kind: "facilitator_open",
+      beforeId: null,
+      limit: 500,
+    } as const;
+    const { alerts } = await listAlerts(env.DB, page);
+    return alerts.filter((alert) => alert.atMs >= atMs);
+  };
+  const health = newHealth();
+  const startedAtMs = Date.now();
+  await trip(health);
+  const alarmAtMs = await runInDurableObject(health, (_, { storage }) => storage.getAlarm());
+  expect(alarmAtMs).toBeLessThanOrEqual(Date.now() + 5_000);
+  await evictDurableObject(health);
+  await runDurableObjectAlarm(health);
+  await vi.waitFor(async () => expect(await alertsSince(startedAtMs)).toHaveLength(1));
+  expect((await alertsSince(startedAtMs))[0]).toMatchObject({
+    tenantId: "platform",
+    paymentId: null,
+    detail: "verify at primary fails; calls go elsewhere",
+  });
+  await evictDurableObject(health);
+  await runDurableObjectAlarm(health);
+  expect(await alertsSince(startedAtMs)).toHaveLength(1);
 });

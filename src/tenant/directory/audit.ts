@@ -1,18 +1,23 @@
 /** The audit log: who changed what, when. Entries are written in the same batch as the change they tell of. */
 import * as z from "zod";
-import type { TenantId } from "../tenant-id.ts";
+import type { Scope } from "../tenant-id.ts";
 import { jsonTextSchema } from "./json-text.ts";
 
 export interface AuditEntry {
   readonly atMs: number;
   readonly actor: "operator" | "tenant";
-  readonly tenantId: TenantId;
+  readonly tenantId: Scope;
   readonly action:
     | "tenant.create"
     | "dataset.upload"
     | "deployment.create"
     | "deployment.rollback"
-    | "payout.request";
+    | "payout.request"
+    | "payment.retry"
+    | "payment.resolve"
+    | "facilitator.open"
+    | "facilitator.close"
+    | "facilitator.auto";
   /** Id or name of what was written. */
   readonly subject: string;
   /** Never secrets: no key, token or signature. */
@@ -55,18 +60,19 @@ export function auditStatement(db: D1Database, entry: AuditEntry): D1PreparedSta
     );
 }
 
-/** The newest entries about a tenant, newest first. */
+/** The newest entries about a tenant or the platform, newest first. @param subject only entries about this one, when given */
 export async function listAudit(
   db: D1Database,
-  tenantId: TenantId,
+  tenantId: Scope,
   limit: number,
+  subject: string | null = null,
 ): Promise<AuditRecord[]> {
   const { results } = await db
     .prepare(
       `SELECT audit_id, at_ms, actor, action, subject, detail FROM audit
-       WHERE tenant_id = ? ORDER BY audit_id DESC LIMIT ?`,
+       WHERE tenant_id = ?1 AND (?2 IS NULL OR subject = ?2) ORDER BY audit_id DESC LIMIT ?3`,
     )
-    .bind(tenantId, limit)
+    .bind(tenantId, subject, limit)
     .all();
   return results.map((row) => auditRowSchema.parse(row));
 }

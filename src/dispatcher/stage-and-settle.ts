@@ -1,0 +1,97 @@
+/** From the claim to the settlement: what makes the payment durable, moves the money, and says what came of it. */
+import type { PlatformConfig } from "../config.ts";
+import type {
+  ClaimGrant,
+  FulfilmentGrant,
+  SettlementSummary,
+  StoredResponse,
+} from "../contracts/ledger.ts";
+import { authorizationOf } from "../payment/decode-payment.ts";
+import { problem } from "../payment/problem.ts";
+import { answerSettlementFailed, answerUnknown } from "./answers.ts";
+import type { IdentifiedCall } from "./identified-call.ts";
+import { settle } from "./settle.ts";
+import { discardBody } from "./stored-body.ts";
+import { wirePayment } from "./wire-payment.ts";
+
+export type Settled =
+  | {
+      readonly ok: true;
+      readonly settlement: SettlementSummary;
+      /** Of an upfront payment; null when another send runs the handler. */
+      readonly fulfilment: FulfilmentGrant | null;
+    }
+  /** It is not settled, or not ours to answer. */
+  | { readonly ok: false; readonly response: Response };
+
+/**
+ * @param response what is paid for; null when it is made after the settlement
+ * @param facilitatorIds where it may be settled, in order of preference
+ */
+export async function stageAndSettle(
+  call: IdentifiedCall,
+  grant: ClaimGrant,
+  response: StoredResponse | null,
+  facilitatorIds: readonly [string, ...string[]],
+): Promise<Settled> {
+  const { paymentId } = grant;
+  const [facilitatorId] = facilitatorIds;
+  const staged = await call.ledger.stage({
+    grant,
+    identity: call.identity,
+    authorization: authorizationOf(call.payment, call.paid.offer.network.asset.address),
+    wire: wirePayment(call),
+    route: {
+      path: call.paid.route.path,
+      method: call.request.method,
+      url: call.paid.resource.url,
+    },
+    plan: call.paid.snapshot.plan,
+    response,
+    facilitatorId,
+    boundFacilitatorId: null,
+    attemptLeaseMs: attemptLeaseMs(call.config),
+  });
+  if (staged.result === "fenced") {
+    if (response !== null) call.execution.waitUntil(discardBody(call.env, response));
+    return notSettled(
+      problem("payment_in_progress", {
+        detail: "Another send of this payment took over. Resend the same header for its answer.",
+        headers: { "Retry-After": "1", "Payment-Status": "not-charged" },
+        extra: { paymentId },
+      }),
+    );
+  }
+  const settled = await settle(call, paymentId, {
+    attempt: staged.attempt,
+    facilitatorId,
+    candidates: facilitatorIds,
+    attemptLeaseMs: attemptLeaseMs(call.config),
+  });
+  switch (settled.result) {
+    case "settled":
+      return { ok: true, settlement: settled.settlement, fulfilment: settled.fulfilment };
+    case "unknown":
+      return notSettled(answerUnknown(call, paymentId, settled.transaction, settled.retryAfterMs));
+    case "failed":
+      return notSettled(
+        await answerSettlementFailed(call, paymentId, settled.reason, settled.transaction),
+      );
+    default:
+      return settled satisfies never;
+  }
+}
+
+function notSettled(response: Response): Settled {
+  return { ok: false, response };
+}
+
+/** Added to the settle deadline: the record of the outcome has to arrive too. */
+const ATTEMPT_LEASE_MARGIN_MS = 5_000;
+
+function attemptLeaseMs(config: PlatformConfig): number {
+  return (
+    Math.max(...config.facilitators.map(({ timeouts }) => timeouts.settleMs)) +
+    ATTEMPT_LEASE_MARGIN_MS
+  );
+}

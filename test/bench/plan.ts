@@ -1,0 +1,41 @@
+/** How much is measured. */
+export interface Plan {
+  /** Signed beforehand; each ledger can take each of them once. */
+  readonly payments: number;
+  readonly warmUpCalls: number;
+  readonly rounds: number;
+  readonly paidCallsPerRound: number;
+  readonly unpaidCallsPerRound: number;
+  readonly slowCallsPerRound: number;
+  readonly roundMsMax: number;
+  /** Payments in a small and in a large ledger. */
+  readonly ledgerSizes: readonly [number, number];
+  /** Claims per round, made inside the ledger. */
+  readonly claimsPerRound: number;
+}
+
+export const CONCURRENCIES = [1, 16, 64] as const;
+
+export const FULL: Plan = {
+  payments: 12_000,
+  warmUpCalls: 2_000,
+  rounds: 5,
+  paidCallsPerRound: 500,
+  unpaidCallsPerRound: 4_000,
+  slowCallsPerRound: 160,
+  roundMsMax: 5_000,
+  ledgerSizes: [1_000, 1_000_000],
+  claimsPerRound: 2_000,
+};
+
+export const QUICK: Plan = {
+  payments: 3_000,
+  warmUpCalls: 400,
+  rounds: 3,
+  paidCallsPerRound: 200,
+  unpaidCallsPerRound: 1_000,
+  slowCallsPerRound: 48,
+  roundMsMax: 2_000,
+  ledgerSizes: [1_000, 50_000],
+  claimsPerRound: 500,
+};

@@ -1,0 +1,103 @@
+/** The measurements as the tables of docs/performance.md, in Markdown. */
+import type { CpuInfo } from "node:os";
+import type { Comparison, Summary } from "./compare.ts";
+import type { MediumReport, SizeReport } from "./measure-medium.ts";
+
+export function printMachine(machine: readonly CpuInfo[], isQuick: boolean): void {
+  const model = machine[0]?.model.trim() ?? "unknown";
+  const extent = isQuick ? ", quick run" : "";
+  print(`${machine.length} cores (${model}), Node ${process.version}${extent}`);
+}
+
+export function printMedium({
+  medium,
+  paid,
+  unpaid,
+  replay,
+  slow,
+  costs,
+  size,
+}: MediumReport): void {
+  print(`\n### On ${medium.name}\n`);
+  table(
+    [
+      "what",
+      "connections",
+      "402claw /s",
+      "@x402/hono /s",
+      "rate ×",
+      "p50 ×",
+      "402claw p50/p95/p99 ms",
+      "@x402/hono p50/p95/p99 ms",
+    ],
+    [
+      ...paid.map((each) => comparisonRow("paid call", each.concurrency, each)),
+      comparisonRow("paid call, verify 100 ms, settle 400 ms", 16, slow),
+      comparisonRow("402", 16, unpaid),
+    ],
+  );
+  const paidAt16 = paid.find(({ concurrency }) => concurrency === 16);
+  const perPaid = replay.callsPerSecond / (paidAt16?.ours.callsPerSecond ?? Number.NaN);
+  print(
+    `\nReplay at 16 connections: ${round(replay.callsPerSecond)} /s, ${perPaid.toFixed(2)} × the rate of paid calls (p50/p95/p99 ${quantiles(replay)} ms).\n`,
+  );
+  table(
+    [
+      "per paid call",
+      "ledger requests",
+      "beside it (alarms, late news)",
+      "rows written",
+      "durable commits",
+    ],
+    costs.map((cost) => [
+      `${cost.concurrency} connections`,
+      cost.requests.toFixed(2),
+      cost.backgroundRequests.toFixed(2),
+      cost.rowsWritten.toFixed(1),
+      cost.commits?.toFixed(2) ?? "not seen",
+    ]),
+  );
+  if (size !== null) printSize(size);
+}
+
+function printSize({ sizes: [small, large], claimUs, claimRatio, paidRatio }: SizeReport): void {
+  print("");
+  table(
+    ["payments in the ledger", String(small), String(large), "×"],
+    [
+      ["claim and release, µs", ...claimUs.map((us) => us.toFixed(1)), claimRatio.toFixed(2)],
+      ["paid calls per second at 16 connections", "1", paidRatio.toFixed(2), paidRatio.toFixed(2)],
+    ],
+  );
+}
+
+function comparisonRow(what: string, connections: number, each: Comparison): string[] {
+  return [
+    what,
+    String(connections),
+    round(each.ours.callsPerSecond),
+    round(each.reference.callsPerSecond),
+    each.rateRatio.toFixed(2),
+    each.p50Ratio.toFixed(2),
+    quantiles(each.ours),
+    quantiles(each.reference),
+  ];
+}
+
+function quantiles({ p50Ms, p95Ms, p99Ms }: Summary): string {
+  return [p50Ms, p95Ms, p99Ms].map((ms) => ms.toFixed(1)).join(" / ");
+}
+
+function round(value: number): string {
+  return String(Math.round(value));
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): void {
+  print(`| ${head.join(" | ")} |`);
+  print(`|${" --- |".repeat(head.length)}`);
+  for (const row of rows) print(`| ${row.join(" | ")} |`);
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

@@ -1,0 +1,112 @@
+/** What the ledger does when two payments for one request are under way: however that came about, one is charged. */
+import { beforeEach, describe, expect, test } from "vitest";
+import { CLAIM_LEASE_MS, Ledger } from "../../durable-objects/settlement-ledger/ledger.ts";
+import type { ClaimCommand } from "../../src/settlement/claim.ts";
+import { MemoryStore } from "../support/memory-store.ts";
+import { NOW_MS, stagedPayment } from "../support/payments.ts";
+import { UNCHECKED_SIGNATURE } from "../support/unchecked-signature.ts";
+
+const PAYER = "0xpayer";
+
+let store: MemoryStore;
+let ledger: Ledger;
+
+beforeEach(() => {
+  store = new MemoryStore();
+  ledger = new Ledger(store);
+});
+
+function command(nonce: string, change: Partial<ClaimCommand> = {}): ClaimCommand {
+  return {
+    identity: `identity ${nonce}`,
+    payloadDigest: `digest ${nonce}`,
+    requestFingerprint: "request",
+    payer: PAYER,
+    proofs: { quoteHash: `quote ${nonce}`, identifierHash: null, idempotencyKeyHash: null },
+    refusal: null,
+    signed: UNCHECKED_SIGNATURE,
+    signatureProved: true,
+    resignGuard: true,
+    replayGraceMs: 0,
+    ...change,
+  };
+}
+
+/** Claims a payment that is expected to be granted. @returns a function that stages it and says what came of it */
+function claimed(nonce: string, nowMs: number, change: Partial<ClaimCommand> = {}) {
+  const decision = ledger.claim(command(nonce, change), `pay_${nonce}`, nowMs);
+  if (decision.decision !== "grant") throw new Error(`${nonce} was ${decision.decision}`);
+  const { paymentId, fence } = decision.claim;
+  return (stagedAtMs: number) =>
+    ledger.stage(
+      {
+        grant: { paymentId, fence, leaseExpiresAtMs: 0 },
+        identity: `identity ${nonce}`,
+        authorization: { ...stagedPayment().authorization, payer: PAYER, nonce },
+        wire: { x402Version: 2, paymentPayload: {}, paymentRequirements: {} },
+        route: { path: "/r", method: "GET", url: "/r" },
+        response: { status: 200, headers: [], body: new TextEncoder().encode(nonce) },
+        facilitatorId: "primary",
+        boundFacilitatorId: null,
+        attemptLeaseMs: 25_000,
+        feeAtomic: 1n,
+        retentionMs: 86_400_000,
+      },
+      { nowMs: stagedAtMs, jitter: 0 },
+    ).result;
+}
+
+function settle(paymentId: string, nowMs: number): void {
+  const next = { facilitatorIds: [], leaseMs: 25_000 };
+  const outcome = { class: "settled", transaction: "0xaa" } as const;
+  ledger.finishAttempt(paymentId, 1, outcome, next, { nowMs, jitter: 0 });
+}
+
+describe("an edge that comes back after its lease", () => {
+  const AFTER_MS = NOW_MS + CLAIM_LEASE_MS + 1;
+
+  test("can't stage once its payer's next payment for the request was staged", () => {
+    const stageFirst = claimed("first", NOW_MS);
+    const stageSecond = claimed("second", AFTER_MS);
+    expect(stageSecond(AFTER_MS + 10)).toBe("staged");
+    expect(stageFirst(AFTER_MS + 20)).toBe("fenced");
+    expect([...store.rows.keys()]).toEqual(["pay_second"]);
+  });
+
+  test("can't stage even when that one's answer was written out, and its resend gets that answer", () => {
+    const stageFirst = claimed("first", NOW_MS);
+    claimed("second", AFTER_MS)(AFTER_MS);
+    settle("pay_second", AFTER_MS);
+    ledger.noteAnswered(["pay_second"]);
+    ledger.saveAnswered({ nowMs: AFTER_MS, jitter: 0 });
+    expect(stageFirst(AFTER_MS + 20)).toBe("fenced");
+    expect(ledger.claim(command("first"), "pay_new", AFTER_MS + 30)).toMatchObject({
+      decision: "replay",
+      payment: { paymentId: "pay_second" },
+      superseded: { identity: "identity first", supersededBy: "pay_second" },
+    });
+  });
+
+  test("stages when nobody took over", () => {
+    expect(claimed("first", NOW_MS)(AFTER_MS)).toBe("staged");
+  });
+});
+
+describe("payments whose signatures only a facilitator can check", () => {
+  test("do not hold each other up, and the first to stage is the only one that is charged", () => {
+    const unproved = { signatureProved: false };
+    const stages = ["first", "second", "third"].map((nonce) => claimed(nonce, NOW_MS, unproved));
+    expect(stages.toReversed().map((stage) => stage(NOW_MS + 10))).toEqual([
+      "staged",
+      "fenced",
+      "fenced",
+    ]);
+    expect([...store.rows.keys()]).toEqual(["pay_third"]);
+  });
+
+  test("are all charged on a route that turned the guard off", () => {
+    const unguarded = { signatureProved: false, resignGuard: false };
+    const stages = ["first", "second"].map((nonce) => claimed(nonce, NOW_MS, unguarded));
+    expect(stages.map((stage) => stage(NOW_MS + 10))).toEqual(["staged", "staged"]);
+  });
+});
