@@ -29,3 +29,10 @@ export function bookViolations({ journal, rows }: MemoryStore): string[] {
 export function movedBy({ direction, authorization }: Payment): bigint {
   return direction === "incoming" ? authorization.amountAtomic : -authorization.amountAtomic;
 }
+
+/** @param keepsAll whether no response has reached the end of its retention */
+export function lacksAnswer(store: MemoryStore, payment: Payment, keepsAll: boolean): boolean {
+  if (payment.response === "none") return false;
+  if (payment.response === "removed") return keepsAll;
+  return store.responses.get(payment.paymentId) === null;
+}

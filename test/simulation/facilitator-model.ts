@@ -11,6 +11,7 @@ export const SETTLE_TIMEOUT_MS = 20_000;
 type Fault =
   | "none"
   | "refused_connection"
+  | "refuse"
   | "error_before"
   | "error_after"
   | "hang_before"
@@ -20,6 +21,7 @@ type Fault =
 
 const FAULTS: readonly [Fault, ...Fault[]] = [
   "refused_connection",
+  "refuse",
   "error_before",
   "error_after",
   "hang_before",
@@ -59,6 +61,8 @@ export class FacilitatorModel {
     if (fault === "refused_connection") {
       return { class: "unavailable", reason: "connection_refused", retryAfterMs: null };
     }
+    // Sees an empty wallet, perhaps because an earlier attempt has just emptied it.
+    if (fault === "refuse") return { class: "refused", reason: "insufficient_funds" };
     if (fault === "error_before") return ambiguous("http_500");
     if (fault === "hang_before") return this.#timeout();
     if (fault === "lie") {

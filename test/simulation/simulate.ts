@@ -5,7 +5,7 @@
 import { FULFILMENT_ATTEMPTS_MAX } from "../../src/settlement/fulfilment.ts";
 import { isFailed, isSettled } from "../../src/settlement/payment.ts";
 import type { Authorization } from "../../src/settlement/authorization.ts";
-import { bookViolations, movedBy } from "./books.ts";
+import { bookViolations, lacksAnswer, movedBy } from "./books.ts";
 import { ChainModel, identityOf } from "./chain-model.ts";
 import { Clock } from "./clock.ts";
 import { type Answer, type EdgeWorld, type Send, ignoreCrash, serve } from "./edge-model.ts";
@@ -313,7 +313,7 @@ class Simulation {
       }
       if (isFailed(payment) && landed) this.#violations.add(`7: ${at} failed but landed`);
       if (isSettled(payment) && !landed) this.#violations.add(`2: ${at} has no transfer`);
-      if (landed && payment.response === "kept" && !store.responses.get(payment.paymentId)) {
+      if (landed && lacksAnswer(store, payment, this.#world.retentionMs > END_MS - START_MS)) {
         this.#violations.add(`4: ${at} was paid and has no stored response`);
       }
       const sum = store.entries

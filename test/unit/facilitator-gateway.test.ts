@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import type { FacilitatorConfig } from "../../src/config.ts";
 import { healthView } from "../../src/facilitator/health-view.ts";
 import { tenantIdSchema } from "../../src/tenant/tenant-id.ts";
 import {
@@ -114,7 +115,7 @@ describe("a hedged verification", () => {
   const configs = CONFIGS.map((config) => ({ ...config, hedgeVerify: true }));
 
   /** An edge whose copy of the health knows how long the primary usually takes. */
-  async function hedgingEdge(facilitators = configs) {
+  async function hedgingEdge(facilitators: readonly FacilitatorConfig[] = configs) {
     const edge = world.edge("a", facilitators);
     await edge.verify(PAYMENT, REQUEST);
     await world.pass(1_000);
@@ -152,7 +153,7 @@ describe("a hedged verification", () => {
   });
 
   it("is off unless it is asked for: the other one waits for the timeout", async () => {
-    const edge = await hedgingEdge([...CONFIGS]);
+    const edge = await hedgingEdge(CONFIGS);
     world.set("primary", "verify", "hanging");
     const startedAtMs = performance.now();
     expect((await edge.verify(PAYMENT, REQUEST)).facilitatorId).toBe("fallback");
