@@ -132,9 +132,13 @@ export class FacilitatorHealth extends DurableObject<Env> {
     try {
       await Promise.all(this.#config.facilitators.map((config) => this.#check(config)));
       await this.#persist(Date.now());
-      await this.#forwardAlerts();
     } catch (error) {
       console.error("facilitator health check failed", error);
+    }
+    try {
+      await this.#forwardAlerts();
+    } catch (error) {
+      console.error("facilitator alerts wait for the directory", error);
     }
     this.#alarmAtMs = null;
     const nowMs = Date.now();

@@ -107,6 +107,8 @@ export class PaymentRows implements PaymentStore {
       `${SELECT_PAYMENT} WHERE p.payer = ? AND p.request_fingerprint = ?
        AND p.answered_at_ms IS NULL AND p.direction = 'incoming'
        AND (p.state NOT IN ('failed', 'expired') OR p.operator_ruling = 'settled')
+       AND NOT (p.state IN ('settled', 'confirmed') AND p.response <> 'kept'
+         AND COALESCE(p.fulfilment, '') <> 'pending')
        ORDER BY p.payment_id DESC LIMIT 1`,
       payer,
       requestFingerprint,

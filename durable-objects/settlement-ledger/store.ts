@@ -20,7 +20,7 @@ export interface PaidRequest {
 export interface PaymentStore {
   byId(paymentId: string): Payment | null;
   byIdentity(identity: string): Payment | null;
-  /** The payer's newest payment for the same request that can still land or was never answered. */
+  /** The payer's newest payment for the same request that may still land, or has an answer that was never given. */
   latestUnanswered(payer: string, requestFingerprint: string): Payment | null;
   /** Ids of payments that are due, the longest-waiting first. */
   due(nowMs: number, limit: number): string[];

@@ -32,6 +32,15 @@ interface StartedCall {
   readonly startedAtMs: number;
 }
 
+/** The verification of one payment, by whoever is left to ask. */
+interface Inquiry {
+  readonly payment: WirePayment;
+  readonly tenantId: string;
+  readonly deadlineMs: number;
+  /** Best first. */
+  readonly candidates: RoutePlan["candidates"];
+}
+
 /** All attempts to verify one payment together. */
 const VERIFY_DEADLINE_MS = 10_000;
 /** Less time than this is not worth an attempt. */
@@ -71,32 +80,14 @@ export class RoutedFacilitators implements FacilitatorGateway {
     this.#probeVerify(plan, payment);
     this.#prepareSettleProbe(this.#plan("settle", kind, boundTo, tenantId), tenantId);
     const opinions = new Opinions(request.signatureProved);
-    const { candidates } = plan;
-    const ask = (index: number): Promise<Opinion> => {
-      const { facilitatorId } = candidates[index] ?? { facilitatorId: "" };
-      const timeLeftMs = deadlineMs - this.#now();
-      const isLast = index === candidates.length - 1;
-      const timeoutMs = isLast ? timeLeftMs : timeLeftMs * ATTEMPT_SHARE;
-      return this.#ask(facilitatorId, payment, tenantId, timeoutMs);
-    };
-    for (let index = 0; index < candidates.length;) {
-      if (deadlineMs - this.#now() < ATTEMPT_MS_MIN) break;
-      const afterMs = index + 1 < candidates.length ? this.#hedgeAfterMs(candidates[index]) : null;
-      const first = ask(index);
-      const askSecond = () => ask(index + 1);
-      const isConclusive = (opinion: Opinion) => opinions.isFinal(opinion);
-      const asked =
-        afterMs === null
-          ? [await first]
-          : await hedged(first, { afterMs, askSecond, isConclusive });
-      for (const opinion of asked) {
-        if (opinions.isFinal(opinion)) {
-          this.#recordContradiction(opinions.contradicts(opinion));
-          return { outcome: opinion.outcome, facilitatorId: opinion.facilitatorId };
-        }
-        opinions.keep(opinion);
+    const inquiry = { payment, tenantId, deadlineMs, candidates: plan.candidates };
+    const isConclusive = (opinion: Opinion) => opinions.isFinal(opinion);
+    for await (const opinion of this.#inquire(inquiry, isConclusive)) {
+      if (opinions.isFinal(opinion)) {
+        this.#recordContradiction(opinions.contradicts(opinion));
+        return { outcome: opinion.outcome, facilitatorId: opinion.facilitatorId };
       }
-      index += asked.length;
+      opinions.keep(opinion);
     }
     return opinions.best() ?? this.#nobody();
   }
@@ -136,25 +127,49 @@ export class RoutedFacilitators implements FacilitatorGateway {
     return outcome;
   }
 
+  /** Asks one after the other, or the next one beside a slow one where that is wanted, while there is time. */
+  async *#inquire(
+    inquiry: Inquiry,
+    isConclusive: (opinion: Opinion) => boolean,
+  ): AsyncGenerator<Opinion, void> {
+    let left = inquiry.candidates;
+    while (inquiry.deadlineMs - this.#now() >= ATTEMPT_MS_MIN) {
+      const [next, second, ...others] = left;
+      if (next === undefined) return;
+      const first = this.#ask(next.facilitatorId, inquiry, second === undefined);
+      const afterMs = this.#hedgeAfterMs(next.facilitatorId);
+      const asked =
+        second === undefined || afterMs === null
+          ? [await first]
+          : await hedged(first, {
+              afterMs,
+              askSecond: () => this.#ask(second.facilitatorId, inquiry, others.length === 0),
+              isConclusive,
+            });
+      yield* asked;
+      left = left.slice(asked.length);
+    }
+  }
+
   /** Time after which another one is asked beside this one; null when that is off, or nobody knows how long it takes. */
-  #hedgeAfterMs(candidate: RoutePlan["candidates"][number] | undefined): number | null {
-    const config = this.#configOf(candidate?.facilitatorId ?? "");
-    if (config?.hedgeVerify !== true) return null;
-    const usualMs = this.#cache.verifyP95Ms(config.id);
+  #hedgeAfterMs(facilitatorId: FacilitatorId): number | null {
+    if (this.#configOf(facilitatorId)?.hedgeVerify !== true) return null;
+    const usualMs = this.#cache.verifyP95Ms(facilitatorId);
     return usualMs === null ? null : Math.max(usualMs, HEDGE_MS_MIN);
   }
 
   /** Verifies there, within the tenant's share. Kept alive by itself: a hedged call may not be waited for. */
   #ask(
     facilitatorId: FacilitatorId,
-    payment: WirePayment,
-    tenantId: string,
-    timeoutMs: number,
+    { payment, tenantId, deadlineMs }: Inquiry,
+    isLast: boolean,
   ): Promise<Opinion> {
     if (!this.#cache.admit(facilitatorId, tenantId)) {
       const outcome = notSent("rate_limited", SHARE_RETRY_MS);
       return Promise.resolve({ facilitatorId, outcome, doubtful: false });
     }
+    const timeLeftMs = deadlineMs - this.#now();
+    const timeoutMs = isLast ? timeLeftMs : timeLeftMs * ATTEMPT_SHARE;
     const opinion = this.#verifyAt(facilitatorId, payment, timeoutMs).then((reading) => ({
       facilitatorId,
       ...reading,

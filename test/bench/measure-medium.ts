@@ -22,7 +22,7 @@ const FAST_FACILITATOR = { verifyMs: 0, settleMs: 0 };
 const CONCURRENCY = 16;
 /** Calls per look at the write-ahead log, which starts anew every thousand pages. */
 const WAL_BATCH_CALLS = 24;
-const WAL_BATCHES = 12;
+const WAL_BATCHES = 8;
 const FILL_BATCH = 20_000;
 
 export interface Medium {
@@ -78,7 +78,7 @@ export async function measureMedium(
     const ours = payingOnce(gateway, requests);
     const reference = await payingAgain(runtime.reference, payloads);
     say("warming up");
-    const warmUp = { concurrency: CONCURRENCY, roundMsMax: 20_000 };
+    const warmUp = { concurrency: CONCURRENCY, roundMsMax: 10_000 };
     await oneRound(ours, { ...warmUp, callsPerRound: plan.warmUpCalls });
     await oneRound(reference, { ...warmUp, callsPerRound: plan.warmUpCalls });
     const rounds = { rounds: plan.rounds, roundMsMax: plan.roundMsMax };

@@ -1,5 +1,6 @@
 /** Both servers in one workerd, each on a socket of its own, with what they store in one directory. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import {
   Log,
@@ -59,6 +60,11 @@ export async function startRuntime(
   { inspectorPort = 0 }: { readonly inspectorPort?: number } = {},
 ): Promise<BenchRuntime> {
   const stateDir = await mkdtemp(join(parentDir, "claw-bench-"));
+  const removeState = () => {
+    rmSync(stateDir, { recursive: true, force: true });
+  };
+  // Miniflare ends the process at Ctrl-C, and a filled ledger is over a gigabyte.
+  process.once("exit", removeState);
   const miniflare = await startMiniflare(stateDir, facilitatorUrl, inspectorPort);
   await miniflare.ready;
   const [gatewayPort, referencePort] = await Promise.all(
@@ -86,7 +92,8 @@ export async function startRuntime(
       join(stateDir, "worker/do", `${GATEWAY}-SettlementLedger`, `${objectId}.sqlite-wal`),
     async stop() {
       await miniflare.dispose();
-      await rm(stateDir, { recursive: true, force: true });
+      removeState();
+      process.removeListener("exit", removeState);
     },
   };
 }

@@ -255,6 +255,7 @@ describe("the breaker of the primary", () => {
 
   test("for settle opens by itself, and closes after one settlement", async () => {
     await outages.breakersCount();
+    const alertsBefore = (await outages.alerts()).length;
     const costs = await outages.meter();
     await outages.inject(["primary"], "settle", "500");
     const headers = await Promise.all(PAYERS_AT_ONCE.map((payer) => outages.sign(payer)));
@@ -276,6 +277,10 @@ describe("the breaker of the primary", () => {
     await outages.untilClosed("settle");
     expect((await healed()).primary[1]).toBe(1);
     await vi.waitFor(() => expectServedBy("primary"), SOON);
+    await vi.waitFor(async () => {
+      const alerts = (await outages.alerts()).slice(alertsBefore);
+      expect(alerts).toEqual(["facilitator_open", "facilitator_recovered"]);
+    }, SOON);
   });
 });
 

@@ -3,9 +3,12 @@
  * every one of them; otherwise its silence about the real core would mean nothing.
  */
 import { afterEach, expect, test, vi } from "vitest";
+import type * as ClaimsModule from "../../durable-objects/settlement-ledger/claims.ts";
+import type * as LedgerModule from "../../durable-objects/settlement-ledger/ledger.ts";
 import type * as Claim from "../../src/settlement/claim.ts";
 import type * as Facilitators from "./facilitator-model.ts";
 import type * as NextStep from "../../src/settlement/next-step.ts";
+import type * as PaymentModule from "../../src/settlement/payment.ts";
 import type * as Transition from "../../src/settlement/transition.ts";
 
 const SEEDS_MAX = 200;
@@ -14,11 +17,17 @@ const PURCHASES = 30;
 const CLAIM = "../../src/settlement/claim.ts";
 const NEXT_STEP = "../../src/settlement/next-step.ts";
 const TRANSITION = "../../src/settlement/transition.ts";
+const PAYMENT = "../../src/settlement/payment.ts";
+const LEDGER = "../../durable-objects/settlement-ledger/ledger.ts";
+const CLAIMS = "../../durable-objects/settlement-ledger/claims.ts";
 
 afterEach(() => {
   vi.doUnmock(CLAIM);
   vi.doUnmock(NEXT_STEP);
   vi.doUnmock(TRANSITION);
+  vi.doUnmock(PAYMENT);
+  vi.doUnmock(LEDGER);
+  vi.doUnmock(CLAIMS);
   vi.resetModules();
 });
 
@@ -202,14 +211,10 @@ test("is caught: settling before the response is stored", async () => {
   vi.doUnmock("./facilitator-model.ts");
 });
 
-const LEDGER = "../../durable-objects/settlement-ledger/ledger.ts";
-const CLAIMS = "../../durable-objects/settlement-ledger/claims.ts";
-const PAYMENT = "../../src/settlement/payment.ts";
-
 test("is caught: only the last attempt is asked whether the money may have moved", async () => {
   vi.resetModules();
   vi.doMock(PAYMENT, async (importActual) => {
-    const actual = await importActual<typeof import("../../src/settlement/payment.ts")>();
+    const actual = await importActual<typeof PaymentModule>();
     const mayHaveLanded: typeof actual.mayHaveLanded = ({ attempts }) => {
       const outcome = attempts.at(-1)?.outcome;
       return outcome?.class !== "refused" && outcome?.class !== "unavailable";
@@ -217,7 +222,6 @@ test("is caught: only the last attempt is asked whether the money may have moved
     return { ...actual, mayHaveLanded };
   });
   expect(await firstViolations()).not.toEqual([]);
-  vi.doUnmock(PAYMENT);
 });
 
 test("is caught: an answer taken for written out as soon as it is paid for", async () => {
@@ -282,8 +286,7 @@ function mutateNextStepToForgetFailed(): void {
 test("is caught: an edge that comes back late and stages beside the payment that overtook it", async () => {
   vi.resetModules();
   vi.doMock(CLAIMS, async (importActual) => {
-    const actual =
-      await importActual<typeof import("../../durable-objects/settlement-ledger/claims.ts")>();
+    const actual = await importActual<typeof ClaimsModule>();
     class Forgiving extends actual.Claims {
       override othersOf(): [] {
         return [];
@@ -292,14 +295,12 @@ test("is caught: an edge that comes back late and stages beside the payment that
     return { ...actual, Claims: Forgiving };
   });
   expect(await firstViolations()).not.toEqual([]);
-  vi.doUnmock(CLAIMS);
 });
 
 test("is caught: a response removed while its payment may still land", async () => {
   vi.resetModules();
   vi.doMock(LEDGER, async (importActual) => {
-    const actual =
-      await importActual<typeof import("../../durable-objects/settlement-ledger/ledger.ts")>();
+    const actual = await importActual<typeof LedgerModule>();
     class Tidy extends actual.Ledger {
       override claim(...values: Parameters<InstanceType<typeof actual.Ledger>["claim"]>) {
         const decision = super.claim(...values);
@@ -313,5 +314,4 @@ test("is caught: a response removed while its payment may still land", async () 
     return { ...actual, Ledger: Tidy };
   });
   expect(await firstViolations()).not.toEqual([]);
-  vi.doUnmock(LEDGER);
 });

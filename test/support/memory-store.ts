@@ -14,7 +14,8 @@ import type { StoredResponse } from "../../src/contracts/ledger.ts";
 import type { WirePayment } from "../../src/payment/wire.ts";
 import type { Superseded } from "../../src/settlement/claim.ts";
 import type { Account } from "../../src/settlement/journal.ts";
-import { type Payment, isAnswerable, isFailed } from "../../src/settlement/payment.ts";
+import { awaitsFulfilment } from "../../src/settlement/fulfilment.ts";
+import { type Payment, isAnswerable, isFailed, isSettled } from "../../src/settlement/payment.ts";
 
 export interface MemoryEntry {
   readonly paymentId: string;
@@ -138,7 +139,9 @@ export class MemoryStore implements LedgerStore {
           .toSorted(inOrder)
           .findLast(
             (payment) =>
-              payment.answeredAtMs === null && (isAnswerable(payment) || !isFailed(payment)),
+              payment.answeredAtMs === null &&
+              (isAnswerable(payment) || !isFailed(payment)) &&
+              !(isSettled(payment) && payment.response !== "kept" && !awaitsFulfilment(payment)),
           ) ?? null,
       due: (nowMs, limit) =>
         [...this.rows.values()]

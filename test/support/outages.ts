@@ -7,6 +7,7 @@ import type {
   AdminFacilitatorList,
   ForceFacilitatorResponse,
 } from "../../src/contracts/admin-facilitators.ts";
+import { platformAlertListSchema } from "../../src/contracts/admin-payments.ts";
 import type { FacilitatorView } from "../../src/facilitator/health-messages.ts";
 import { payers } from "../../src/local/accounts.ts";
 import { type ChainTestClient, chainTestClient } from "../../src/local/chain-test-client.ts";
@@ -161,6 +162,15 @@ export class Outages {
     if (!response.ok) throw new Error(await response.text());
     const { facilitator } = await response.json<ForceFacilitatorResponse>();
     return facilitator;
+  }
+
+  /** Kinds of the platform's alerts, oldest first. */
+  async alerts(): Promise<string[]> {
+    const response = await fetch(`${this.world.url}/admin/alerts?tenant=platform&limit=500`, {
+      headers: { Authorization: `Bearer ${OPERATOR_TOKEN}` },
+    });
+    const { alerts } = platformAlertListSchema.parse(await response.json());
+    return alerts.map(({ kind }) => kind).toReversed();
   }
 
   /**

@@ -110,3 +110,23 @@ describe("payments whose signatures only a facilitator can check", () => {
     expect(stages.map((stage) => stage(NOW_MS + 10))).toEqual(["staged", "staged"]);
   });
 });
+
+test("an earlier payment that may still land guards, even behind a later one with nothing left to give", () => {
+  const request = { routePath: "/r", method: "GET", url: "/r" };
+  const kept = { requestFingerprint: "request", settledAtMs: null } as const;
+  const rows = [
+    stagedPayment({ ...kept, paymentId: "pay_1", identity: "identity 1", state: "unknown" }),
+    stagedPayment({
+      ...kept,
+      paymentId: "pay_2",
+      identity: "identity 2",
+      state: "confirmed",
+      response: "removed",
+    }),
+  ];
+  for (const row of rows) store.payments.insert(row, request, null);
+  expect(ledger.claim(command("third"), "pay_3", NOW_MS)).toMatchObject({
+    decision: "unknown",
+    payment: { paymentId: "pay_1" },
+  });
+});
