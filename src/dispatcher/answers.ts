@@ -210,6 +210,18 @@ export function answerRefused(
       extra: { parameter: refusal.parameter },
     });
   }
+  if (refusal.code === "method_not_allowed") {
+    return problem("method_not_allowed", {
+      detail: refusal.detail,
+      headers: { Allow: call.paid.route.methods.join(", "), "Payment-Status": "not-charged" },
+    });
+  }
+  if (refusal.code === "rate_limited") {
+    return problem("rate_limited", {
+      detail: "This API is at work on as many payments as it can; nothing was charged.",
+      headers: { "Retry-After": "1", "Payment-Status": "not-charged" },
+    });
+  }
   return challenge(call.paid, call.config, Date.now(), {
     code: refusal.code,
     error: refusal.detail,

@@ -137,6 +137,12 @@ function refuse({ paid, request }: PaidCall, termsRefusal: string | null): Refus
   if (termsRefusal !== null) {
     return { code: termsRefusal, detail: `The payment does not fit this route: ${termsRefusal}.` };
   }
+  if (!paid.route.methods.some((method) => method === request.method)) {
+    return {
+      code: "method_not_allowed",
+      detail: `This route answers ${paid.route.methods.join(", ")}; nothing was charged.`,
+    };
+  }
   const parameters = checkParameters(paid, request);
   return parameters === null
     ? null

@@ -5,14 +5,12 @@
 import type { JsonValue } from "./wire.ts";
 
 const PROBLEMS = {
-  // The paid path, in the order of design section 5.
+  // The paid path.
   payment_required: { status: 402, title: "This call has a price: sign the quote and resend" },
-  payment_refused: { status: 402, title: "The payment does not fit: sign the new quote" },
   settlement_failed: { status: 402, title: "The settlement finally failed: sign again" },
   permit2_allowance_required: { status: 412, title: "Approve Permit2 for the asset, then resend" },
   malformed_payment: { status: 400, title: "The payment header can't be read" },
   invalid_parameter: { status: 400, title: "A parameter is malformed; nothing was charged" },
-  payment_identifier_required: { status: 400, title: "This route needs a payment-identifier" },
   payment_conflict: { status: 409, title: "This payment is bound to another request or payload" },
   payment_in_progress: {
     status: 409,
@@ -45,14 +43,6 @@ const PROBLEMS = {
     title: "Paid, and the handler failed each time: a refund is due",
   },
   rate_limited: { status: 429, title: "Too many requests" },
-  tenant_limit_exceeded: {
-    status: 503,
-    title: "This API has reached a limit of its plan; nothing was charged",
-  },
-  tenant_suspended: {
-    status: 503,
-    title: "This API takes no new payments now; nothing was charged",
-  },
   unknown_tenant: { status: 404, title: "No such API" },
   unknown_route: { status: 404, title: "This API has no such route" },
   unknown_payment: { status: 404, title: "No such payment" },
@@ -87,6 +77,12 @@ const PROBLEMS = {
 } as const satisfies Record<string, { readonly status: number; readonly title: string }>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
+
+export const PROBLEM_CODES = Object.keys(PROBLEMS).filter(isProblemCode);
+
+function isProblemCode(code: string): code is ProblemCode {
+  return code in PROBLEMS;
+}
 
 export interface ProblemOptions {
   /** What is wrong with this request, and the remedy, in one or two sentences. */

@@ -240,6 +240,19 @@ describe("a payment that does not fit is refused, runs nothing and moves nothing
   });
 });
 
+test("a payment with a method the route does not answer is 405, and charges nothing", async () => {
+  const header = await payer.sign(echo);
+  const response = await fetch(echo, {
+    method: "POST",
+    headers: { "PAYMENT-SIGNATURE": header },
+    body: "x",
+  });
+  expect(response.headers.get("Allow")).toBe("GET");
+  const answer = await readAnswer(response);
+  expect([answer.status, answer.code]).toEqual([405, "method_not_allowed"]);
+  expect(origin.calls).toBe(0);
+});
+
 describe("a handler that does not deliver charges nothing", () => {
   test.each([404, 422, 500, 302])("status %i passes through", async (status) => {
     origin.answer = (_request, response) => {
