@@ -21,6 +21,9 @@ const PAYMENT = "../../src/settlement/payment.ts";
 const LEDGER = "../../durable-objects/settlement-ledger/ledger.ts";
 const CLAIMS = "../../durable-objects/settlement-ledger/claims.ts";
 
+// Up to 200 worlds, on whatever machine this is.
+vi.setConfig({ testTimeout: 300_000 });
+
 afterEach(() => {
   vi.doUnmock(CLAIM);
   vi.doUnmock(NEXT_STEP);
