@@ -36,6 +36,7 @@ import type {
   Receipt,
   ReceiptList,
 } from "../../src/contracts/tenant-api.ts";
+import { attemptLeaseMs } from "../../src/facilitator/attempt-lease.ts";
 import { facilitatorGateway } from "../../src/facilitator/gateway.ts";
 import type { FacilitatorGateway } from "../../src/facilitator/port.ts";
 import { eip3009Identity } from "../../src/payment/identity.ts";
@@ -64,8 +65,6 @@ import { Waiters } from "./waiters.ts";
 
 /** How long a resend is held while its payment is being worked on, before it is told to come back. */
 const CLAIM_WAIT_MAX_MS = 5_000;
-/** Added to the settle deadline: the caller's own reply has to arrive too. */
-const ATTEMPT_LEASE_MARGIN_MS = 5_000;
 /** Responses removed per alarm; the bucket deletes up to 1,000 objects in one call. */
 const SWEEP_LIMIT = 500;
 
@@ -329,7 +328,7 @@ export class SettlementLedger extends DurableObject<Env> {
       settle: (facilitatorId, wire, expected) =>
         this.#facilitators.settle(facilitatorId, wire, expected),
       wireOf: (payment) => this.#payoutSigning.wireOf(payment),
-      attemptLeaseMs: this.#attemptLeaseMs(),
+      attemptLeaseMs: attemptLeaseMs(this.#config),
       now: () => Date.now(),
       random: () => Math.random(),
       onError: (paymentId, error) => logFailure(paymentId, error),
@@ -356,13 +355,6 @@ export class SettlementLedger extends DurableObject<Env> {
   #newId(kind: "pay" | "out", tenantId: TenantId): string {
     const randomBytes = crypto.getRandomValues(new Uint8Array(PAYMENT_ID_RANDOM_BYTES));
     return makePaymentId(kind, tenantId, Date.now(), randomBytes);
-  }
-
-  #attemptLeaseMs(): number {
-    return (
-      Math.max(...this.#config.facilitators.map(({ timeouts }) => timeouts.settleMs)) +
-      ATTEMPT_LEASE_MARGIN_MS
-    );
   }
 
   #ownName(): TenantId {

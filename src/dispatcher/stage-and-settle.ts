@@ -1,11 +1,11 @@
 /** From the claim to the settlement: what makes the payment durable, moves the money, and says what came of it. */
-import type { PlatformConfig } from "../config.ts";
 import type {
   ClaimGrant,
   FulfilmentGrant,
   SettlementSummary,
   StoredResponse,
 } from "../contracts/ledger.ts";
+import { attemptLeaseMs } from "../facilitator/attempt-lease.ts";
 import { authorizationOf } from "../payment/decode-payment.ts";
 import { problem } from "../payment/problem.ts";
 import { answerSettlementFailed, answerUnknown } from "./answers.ts";
@@ -84,14 +84,4 @@ export async function stageAndSettle(
 
 function notSettled(response: Response): Settled {
   return { ok: false, response };
-}
-
-/** Added to the settle deadline: the record of the outcome has to arrive too. */
-const ATTEMPT_LEASE_MARGIN_MS = 5_000;
-
-function attemptLeaseMs(config: PlatformConfig): number {
-  return (
-    Math.max(...config.facilitators.map(({ timeouts }) => timeouts.settleMs)) +
-    ATTEMPT_LEASE_MARGIN_MS
-  );
 }
