@@ -32,6 +32,7 @@ export function startAttempt(
     ...payment,
     state: "settling",
     attempts: [...payment.attempts, attempt],
+    chainCheckedAtMs: null,
     dueAtMs: Math.min(nowMs + FIRST_LOOK_MS, attempt.leaseExpiresAtMs),
   });
 }
@@ -57,6 +58,7 @@ export function finishAttempt(
       ...payment,
       state: openAttempt(payment) === null ? "unknown" : "settling",
       transaction: transactionOf(outcome) ?? payment.transaction,
+      chainCheckedAtMs: null,
       retryCount: payment.retryCount + 1,
       dueAtMs: context.nowMs + retryDelayMs(payment.retryCount, context.jitter),
     });

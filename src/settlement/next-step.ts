@@ -90,13 +90,9 @@ function watchFailed(payment: Payment, { chain }: StepContext): NextStep {
   return { step: "wait", untilMs: chain === "down" ? payment.dueAtMs : null };
 }
 
-/** Only an attempt started after the last look can have changed what the chain says. */
+/** Opening and closing an attempt forget the last look: only they can change what the chain says. */
 function checkedSinceLastAttempt(payment: Payment): boolean {
-  const last = payment.attempts.at(-1);
-  return (
-    last === undefined ||
-    (payment.chainCheckedAtMs !== null && payment.chainCheckedAtMs >= last.startedAtMs)
-  );
+  return payment.attempts.length === 0 || payment.chainCheckedAtMs !== null;
 }
 
 /**

@@ -91,6 +91,7 @@ export interface Payment {
   readonly confirmedAtMs: number | null;
   /** When an answer carrying the response was written out to its payer; null while none was. */
   readonly answeredAtMs: number | null;
+  /** When the chain was last asked since the last attempt was opened or closed; null when it was not. */
   readonly chainCheckedAtMs: number | null;
   /** How many times in a row the engine came back to it without resolving it: drives the backoff. */
   readonly retryCount: number;

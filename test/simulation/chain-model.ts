@@ -36,6 +36,8 @@ export class ChainModel {
   #sequence = 0;
   /** Identities whose transfer was mined once and then reorganised away. */
   readonly undone = new Set<string>();
+  /** Blocks that were once as deep as a confirmation: reorganisations in a row do not reach them either. */
+  #blocksKept = 1;
   /** Share of reads that fail. */
   rpcFaultRate = 0;
   /** Chance per block that the newest blocks are replaced. */
@@ -160,12 +162,16 @@ export class ChainModel {
       timestampMs,
       transactions: included,
     });
+    this.#blocksKept = Math.max(this.#blocksKept, this.#blocks.length - CONFIRMATIONS);
     this.#clock.after(BLOCK_MS, () => this.#mine());
   }
 
   /** Never deeper than confirmations and finality allow for. */
   #reorganise(): void {
-    const depth = Math.min(this.#random.between(1, CONFIRMATIONS - 1), this.#blocks.length - 1);
+    const depth = Math.min(
+      this.#random.between(1, CONFIRMATIONS - 1),
+      this.#blocks.length - this.#blocksKept,
+    );
     for (const block of this.#blocks.splice(this.#blocks.length - depth, depth)) {
       for (const transaction of block.transactions) {
         this.undone.add(transaction.identity);
