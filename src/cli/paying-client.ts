@@ -1,24 +1,11 @@
 /** Pays for one call with the official `@x402/fetch` client, and resends the same payment while its outcome is open. */
-import { setTimeout as delay } from "node:timers/promises";
 import { decodePaymentRequiredHeader, decodePaymentResponseHeader } from "@x402/core/http";
 import type { PaymentRequired, SettleResponse } from "@x402/core/types";
 import { ExactEvmScheme } from "@x402/evm/exact/client";
-import { wrapFetchWithPayment, x402Client } from "@x402/fetch";
+import { x402Client } from "@x402/fetch";
 import type { Hex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import * as z from "zod";
-
-/** Answers that mean "send the same header again": nothing is charged twice by doing so. */
-const RESEND_CODES: ReadonlySet<string> = new Set([
-  "settlement_unknown",
-  "payment_in_progress",
-  "facilitator_unavailable",
-]);
-const RESEND_INTERVAL_MS = 1_000;
-/** A Retry-After longer than this is cut: the caller's patience, not the server's, ends the wait. */
-const RESEND_INTERVAL_MAX_MS = 5_000;
-
-const problemSchema = z.object({ code: z.string() });
+import { PaymentError, payingFetch } from "../client/paying-fetch.ts";
 
 export interface PaidRequest {
   readonly url: string;
@@ -69,23 +56,16 @@ export async function callAndPay(
   waitMs: number,
 ): Promise<PaidCall> {
   const record = new PaymentRecord();
-  const init = { method: request.method, headers: request.headers, body: request.body };
-  const payingFetch = wrapFetchWithPayment(record.fetch, client);
-  let response: Response;
-  try {
-    response = await payingFetch(request.url, init);
-  } catch (error) {
-    if (record.quote === null || record.paymentHeader !== null) throw error;
-    throw new NotPaidError(record.quote, error);
-  }
-  const deadlineMs = Date.now() + waitMs;
-  while (record.paymentHeader !== null && (await asksForResend(response))) {
-    const pauseMs = retryAfterMs(response);
-    if (Date.now() + pauseMs > deadlineMs) break;
-    await delay(pauseMs);
-    const headers = { ...request.headers, "PAYMENT-SIGNATURE": record.paymentHeader };
-    response = await fetch(request.url, { ...init, headers });
-  }
+  const buy = payingFetch(client, { fetch: record.fetch, patienceMs: waitMs });
+  const { url, ...init } = request;
+  const response = await buy(url, init).catch((error: unknown) => {
+    if (!(error instanceof PaymentError)) throw error;
+    if (error.response !== null) return error.response;
+    if (error.state === "not_payable" && record.quote !== null) {
+      throw new NotPaidError(record.quote, error.cause);
+    }
+    throw error;
+  });
   const receipt = response.headers.get("PAYMENT-RESPONSE");
   return {
     response,
@@ -108,21 +88,4 @@ export class PaymentRecord {
     if (required !== null) this.quote = decodePaymentRequiredHeader(required);
     return response;
   };
-}
-
-async function asksForResend(response: Response): Promise<boolean> {
-  if (response.status !== 503 && response.status !== 409) return false;
-  const problem = problemSchema.safeParse(
-    await response
-      .clone()
-      .json()
-      .catch(() => null),
-  );
-  return problem.success && RESEND_CODES.has(problem.data.code);
-}
-
-function retryAfterMs(response: Response): number {
-  const seconds = Number(response.headers.get("Retry-After"));
-  const pauseMs = Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : RESEND_INTERVAL_MS;
-  return Math.min(pauseMs, RESEND_INTERVAL_MAX_MS);
 }
