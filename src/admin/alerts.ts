@@ -1,19 +1,33 @@
-/** `/admin/alerts` for all tenants, `/admin/tenants/{id}/alerts` for one: the first from D1, the second from its ledger. */
+/**
+ * `/admin/alerts` for all tenants, `/admin/tenants/{id}/alerts` for one: the first from D1, the second from its ledger;
+ * and the alerts that a webhook did not take.
+ */
 import { Hono } from "hono";
 import * as z from "zod";
 import { ledgerOf } from "../../durable-objects/settlement-ledger/client.ts";
-import { parseQuery } from "../tenant-api/request.ts";
+import { enqueueDeliveries } from "../alerts/alert-queue.ts";
+import { redeliverRequestSchema } from "../contracts/admin-alerts.ts";
+import { problem } from "../payment/problem.ts";
+import {
+  limitBody,
+  parseJsonBody,
+  parseQuery,
+  SMALL_BODY_BYTES_MAX,
+} from "../tenant-api/request.ts";
 import { requireOperator } from "../tenant-api/require-operator.ts";
+import { reviveDead } from "../tenant/directory/alert-deliveries.ts";
 import { listAlerts } from "../tenant/directory/alerts.ts";
+import { listDeadLetters, readDeadLetter } from "../tenant/directory/dead-letters.ts";
 import { PLATFORM, tenantIdSchema } from "../tenant/tenant-id.ts";
 import { knownTenant, type TenantPathEnv } from "./known-tenant.ts";
 
+const idSchema = z
+  .string()
+  .regex(/^[1-9][0-9]{0,14}$/, "must be the nextCursor of a page")
+  .transform(Number);
+
 const pageSchema = z.strictObject({
-  cursor: z
-    .string()
-    .regex(/^[1-9][0-9]{0,14}$/, "must be the nextCursor of a page")
-    .transform(Number)
-    .optional(),
+  cursor: idSchema.optional(),
   limit: z.coerce.number().int().min(1).max(500).default(100),
 });
 
@@ -39,6 +53,40 @@ alerts.get("/alerts", requireOperator, async (context) => {
   });
   return context.json(page);
 });
+
+alerts.get("/alerts/dead-letters", requireOperator, async (context) => {
+  const parsed = parseQuery(context.req.raw, pageSchema);
+  if (!parsed.ok) return parsed.response;
+  const { cursor, limit } = parsed.value;
+  return context.json(await listDeadLetters(context.env.DB, { beforeId: cursor ?? null, limit }));
+});
+
+alerts.post(
+  "/alerts/dead-letters/:deadLetterId/redeliver",
+  requireOperator,
+  limitBody(SMALL_BODY_BYTES_MAX),
+  async (context) => {
+    const { DB: db, ALERTS: queue } = context.env;
+    const id = idSchema.safeParse(context.req.param("deadLetterId"));
+    const deadLetter = id.success ? await readDeadLetter(db, id.data) : null;
+    if (deadLetter === null) return problem("not_found");
+    const parsed = parseJsonBody(await context.req.text(), redeliverRequestSchema);
+    if (!parsed.ok) return parsed.response;
+    const { deadLetterId, endpointId, alert } = deadLetter;
+    const nowMs = Date.now();
+    await reviveDead(db, deadLetterId, nowMs, {
+      atMs: nowMs,
+      actor: "operator",
+      tenantId: PLATFORM,
+      action: "alert.redeliver",
+      subject: `${alert.alertId}`,
+      detail: { reason: parsed.value.reason, endpointId },
+    });
+    // When the queue does not take it, the sweep does.
+    await enqueueDeliveries(queue, [deadLetterId]);
+    return context.body(null, 202);
+  },
+);
 
 alerts.get("/tenants/:tenantId/alerts", requireOperator, knownTenant, async (context) => {
   const parsed = parseQuery(context.req.raw, pageSchema);

@@ -1,0 +1,32 @@
+/** Every kind of alert there is, and how urgent it is. */
+import type { LedgerAlertKind } from "../../durable-objects/settlement-ledger/alert-rows.ts";
+import type { AlertSeverity } from "../contracts/admin-alerts.ts";
+import type { HealthAlertKind } from "../facilitator/health-alerts.ts";
+
+/**
+ * `critical`: money may be at stake or payments stand still, look at once. `warning`: something works worse than it
+ * should. `info`: good to know.
+ */
+export const ALERT_SEVERITIES: Readonly<Record<HealthAlertKind | LedgerAlertKind, AlertSeverity>> =
+  {
+    facilitator_open: "warning",
+    facilitator_probe_failed: "warning",
+    facilitator_recovered: "info",
+    no_facilitator: "critical",
+    settle_success_low: "warning",
+    canary_failed: "warning",
+    settlement_missing: "critical",
+    late_landing: "warning",
+    second_transaction: "critical",
+    needs_operator: "critical",
+    paid_undelivered: "warning",
+    deposit_mismatch: "critical",
+    unclaimed_deposit: "warning",
+  };
+
+const severities: ReadonlyMap<string, AlertSeverity> = new Map(Object.entries(ALERT_SEVERITIES));
+
+/** Kinds of older versions, which may still be stored, are warnings. */
+export function severityOf(kind: string): AlertSeverity {
+  return severities.get(kind) ?? "warning";
+}
