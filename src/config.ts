@@ -3,13 +3,24 @@
  * the key, at the first request and, for the embedded platform, before it says `ready`.
  */
 import * as z from "zod";
+import {
+  type AlertConfig,
+  type AlertConfigSource,
+  parseAlertConfig,
+} from "./alerts/alert-config.ts";
+import {
+  ConfigError,
+  configIdSchema,
+  expectUniqueIds,
+  parseJson,
+  parseText,
+  serviceUrlSchema,
+} from "./config-source.ts";
 import { addressSchema } from "./contracts/tenant-api.ts";
+import { type CanaryConfig, parseCanary } from "./facilitator/canary-config.ts";
+import { type FacilitatorAuth, authSchema, resolveAuth } from "./facilitator/auth-config.ts";
+import { platformKeysOf } from "./tenant/secrets/platform-keys.ts";
 import { type TenantId, tenantIdSchema } from "./tenant/tenant-id.ts";
-
-/** Facilitators are reached over TLS; plain HTTP is for the loopback only (local chain, tests). */
-const serviceUrlSchema = z
-  .url()
-  .refine((text) => isSecureOrLoopback(new URL(text)), "must be https (http only on 127.0.0.1)");
 
 const timeoutsSchema = z.strictObject({
   verifyMs: z.number().int().min(100).max(30_000).default(5_000),
@@ -17,24 +28,21 @@ const timeoutsSchema = z.strictObject({
   supportedMs: z.number().int().min(100).max(30_000).default(5_000),
 });
 
+/** Each costs every health check, and the last ones of a longer list would hardly ever be asked. */
+export const FACILITATORS_MAX = 8;
+
 const PREFERRING_TENANTS_MAX = 64;
 
 const caip2Schema = z
   .string()
   .regex(/^eip155:[1-9][0-9]{0,9}$/, "must be a CAIP-2 EVM network such as eip155:84532");
 
-const authSchema = z.discriminatedUnion("type", [
-  z.strictObject({ type: z.literal("none") }),
-  z.strictObject({
-    type: z.literal("bearer"),
-    /** Name of the Worker secret that holds the token. */
-    secret: z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/, "must be the name of a Worker secret"),
-  }),
-]);
-
 const facilitatorSchema = z.strictObject({
-  id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, "must be 1 to 32 characters of a-z, 0-9 and -"),
-  url: serviceUrlSchema,
+  id: configIdSchema,
+  url: serviceUrlSchema.refine(
+    (text) => isPlain(new URL(text)),
+    "must end with its path, without credentials: auth has those",
+  ),
   auth: authSchema.default({ type: "none" }),
   /** Networks it may be used for; all that it lists when left out. */
   networks: z.array(caip2Schema).min(1).optional(),
@@ -51,8 +59,7 @@ export interface FacilitatorConfig extends Omit<
 > {
   readonly preferredBy?: readonly TenantId[];
   readonly hedgeVerify?: boolean;
-  /** With the token itself in place of the name of its secret. */
-  readonly auth: { readonly type: "none" } | { readonly type: "bearer"; readonly token: string };
+  readonly auth: FacilitatorAuth;
 }
 
 const networkSchema = z.strictObject({
@@ -109,26 +116,23 @@ export interface PlatformConfig {
   readonly networks: readonly NetworkConfig[];
   readonly operatorToken: string;
   readonly quoteSecret: string;
+  readonly alerts: AlertConfig;
+  /** Null when none pays. */
+  readonly canary: CanaryConfig | null;
 }
 
 /** The variables the configuration is read from; `Env` has them. */
-export interface ConfigSource {
+export interface ConfigSource extends AlertConfigSource {
   readonly ENVIRONMENT: string;
   readonly BASE_DOMAIN: string;
   readonly FACILITATORS: string;
   readonly NETWORKS: string;
   readonly OPERATOR_TOKEN: string;
   readonly QUOTE_SECRET: string;
-}
-
-/** Names the key that is wrong and what is wrong with it. Secrets' values never appear in the message. */
-export class ConfigError extends Error {
-  override readonly name = "ConfigError";
-  readonly key: string;
-  constructor(key: string, problem: string) {
-    super(`configuration ${key}: ${problem}`);
-    this.key = key;
-  }
+  /** Needed once a tenant keeps a secret; checked at once when it is there. */
+  readonly PLATFORM_KEYS?: string;
+  /** No canary when left out. */
+  readonly CANARY?: string;
 }
 
 /** @throws ConfigError naming the first key that is wrong. */
@@ -136,22 +140,12 @@ export function parseConfig(source: ConfigSource): PlatformConfig {
   const facilitators = parseJson(
     "FACILITATORS",
     source.FACILITATORS,
-    z.array(facilitatorSchema).min(1).max(8),
-  ).map((facilitator): FacilitatorConfig => {
-    const { auth } = facilitator;
-    if (auth.type === "none") return { ...facilitator, auth };
-    const token: unknown = Reflect.get(source, auth.secret);
-    if (typeof token === "string" && token !== "") {
-      return { ...facilitator, auth: { type: "bearer", token } };
-    }
-    throw new ConfigError("FACILITATORS", `${facilitator.id} needs the secret ${auth.secret}`);
-  });
-  const duplicate = facilitators.find(
-    (facilitator, index) => facilitators.findIndex(({ id }) => id === facilitator.id) !== index,
-  );
-  if (duplicate !== undefined) {
-    throw new ConfigError("FACILITATORS", `id ${duplicate.id} is used twice`);
-  }
+    z.array(facilitatorSchema).min(1).max(FACILITATORS_MAX),
+  ).map((facilitator): FacilitatorConfig => ({
+    ...facilitator,
+    auth: resolveAuth(facilitator.auth, facilitator.id, source),
+  }));
+  expectUniqueIds("FACILITATORS", facilitators);
   const networks = parseJson(
     "NETWORKS",
     source.NETWORKS,
@@ -161,6 +155,7 @@ export function parseConfig(source: ConfigSource): PlatformConfig {
     if (asset === undefined) {
       throw new ConfigError("NETWORKS", `${network.caip2} needs an asset`);
     }
+    if (source.PLATFORM_KEYS) platformKeysOf(source);
     return { ...network, rpcUrl: network.rpcUrl ?? null, asset };
   });
   return {
@@ -168,8 +163,10 @@ export function parseConfig(source: ConfigSource): PlatformConfig {
     baseDomain: parseText("BASE_DOMAIN", source.BASE_DOMAIN, 1),
     facilitators,
     networks,
+    canary: parseCanary(source, networks, facilitators),
     operatorToken: parseText("OPERATOR_TOKEN", source.OPERATOR_TOKEN, 16),
     quoteSecret: parseText("QUOTE_SECRET", source.QUOTE_SECRET, 32),
+    alerts: parseAlertConfig(source),
   };
 }
 
@@ -184,33 +181,7 @@ export function configOf(source: ConfigSource): PlatformConfig {
   return config;
 }
 
-function parseText(key: string, value: string | undefined, lengthMin: number): string {
-  if (value === undefined || value.length < lengthMin) {
-    throw new ConfigError(key, `must be set, with at least ${lengthMin} characters`);
-  }
-  return value;
-}
-
-function parseJson<Parsed>(
-  key: string,
-  text: string | undefined,
-  schema: z.ZodType<Parsed>,
-): Parsed {
-  let value: unknown;
-  try {
-    value = JSON.parse(text ?? "");
-  } catch {
-    throw new ConfigError(key, "must be JSON");
-  }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new ConfigError(
-    key,
-    `${issue?.path.join(".") ?? ""} ${issue?.message ?? "is invalid"}`.trim(),
-  );
-}
-
-function isSecureOrLoopback(url: URL): boolean {
-  return url.protocol === "https:" || (url.protocol === "http:" && url.hostname === "127.0.0.1");
+/** Endpoints are appended to it, and it is shown to operators. */
+function isPlain({ username, password, search, hash }: URL): boolean {
+  return username + password + search + hash === "";
 }

@@ -7,9 +7,7 @@ import type {
 } from "../../src/facilitator/health-messages.ts";
 import type { Operation } from "../../src/facilitator/health-signal.ts";
 import type { FacilitatorId } from "../../src/facilitator/port.ts";
-
-/** One object for the whole platform; one per region when edges are far apart. */
-const OBJECT_NAME = "global";
+import { DEFAULT_REGION, type Region, healthObjectName } from "../../src/facilitator/region.ts";
 
 /** Calls reject when the object can't be reached: its answers are advice, and every caller can do without. */
 export interface FacilitatorHealthClient {
@@ -25,11 +23,15 @@ export interface FacilitatorHealthClient {
   ): Promise<ForceReply>;
 }
 
-export function facilitatorHealthOf({
-  FACILITATOR_HEALTH,
-}: Pick<Env, "FACILITATOR_HEALTH">): FacilitatorHealthClient {
+/** The health that all edges of a region share. */
+export function facilitatorHealthOf(
+  { FACILITATOR_HEALTH }: Pick<Env, "FACILITATOR_HEALTH">,
+  region: Region,
+): FacilitatorHealthClient {
+  // The hint counts when the object is first reached, by whomever; without one it is put close to its first caller.
+  const options = region === DEFAULT_REGION ? {} : { locationHint: region };
   // A stub is useless after an exception, so each call makes its own.
-  const stub = () => FACILITATOR_HEALTH.getByName(OBJECT_NAME);
+  const stub = () => FACILITATOR_HEALTH.getByName(healthObjectName(region), options);
   return {
     report: (batch) => stub().report(batch),
     requestProbe: (facilitatorId, operation) => stub().requestProbe(facilitatorId, operation),

@@ -1,4 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
+import { publishAlerts } from "../../src/alerts/publish-alerts.ts";
 import { type PlatformConfig, configOf } from "../../src/config.ts";
 import type { BreakerContext } from "../../src/facilitator/circuit-breaker.ts";
 import type {
@@ -22,8 +23,13 @@ import {
 import { healthView, routingHealth } from "../../src/facilitator/health-view.ts";
 import type { FacilitatorId } from "../../src/facilitator/port.ts";
 import { withAlerts, withoutAlerts } from "../../src/facilitator/raise-alerts.ts";
+import {
+  DEFAULT_REGION,
+  REGIONS,
+  type Region,
+  healthObjectName,
+} from "../../src/facilitator/region.ts";
 import { checkFacilitator } from "../../src/facilitator/supported.ts";
-import { insertAlerts } from "../../src/tenant/directory/alerts.ts";
 import { PLATFORM } from "../../src/tenant/tenant-id.ts";
 import { HealthSnapshot } from "./snapshot.ts";
 
@@ -38,14 +44,15 @@ const PERSIST_INTERVAL_MS = 1_000;
 const REASON_LENGTH_MAX = 200;
 
 /**
- * Health of the facilitators, shared by all edges: they report what they saw and take the state to route by. What it
- * says is advice. It never decides whether money moved, and losing it costs a few probes.
+ * Health of the facilitators, shared by all edges of a region: they report what they saw and take the state to route
+ * by. What it says is advice. It never decides whether money moved, and losing it costs a few probes.
  *
  * The state is replaced in one synchronous turn per event, so no event sees another one half done; the await that
  * stores it comes after.
  */
 export class FacilitatorHealth extends DurableObject<Env> {
   readonly #config: PlatformConfig;
+  readonly #region: Region;
   /** CAIP-2. */
   readonly #networks: readonly string[];
   readonly #snapshot: HealthSnapshot;
@@ -57,6 +64,7 @@ export class FacilitatorHealth extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#config = configOf(env);
+    this.#region = regionOfObject(ctx.id, env);
     this.#networks = this.#config.networks.map(({ caip2 }) => caip2);
     this.#state = initialHealth(this.#config.facilitators, Date.now());
     // No bindings for itty-durable: it would copy them onto ctx.
@@ -87,10 +95,13 @@ export class FacilitatorHealth extends DurableObject<Env> {
     return routingHealth(this.#state, context.nowMs);
   }
 
+  /** Starts health checks again where edges call, and none in a region that nobody calls from. */
   async view(): Promise<HealthView> {
     const nowMs = Date.now();
-    this.#touch(nowMs);
-    await this.#checkBy(nowMs + CHECK_INTERVAL_MS);
+    if (this.#state.lastUsedMs !== null) {
+      this.#touch(nowMs);
+      await this.#checkBy(nowMs + CHECK_INTERVAL_MS);
+    }
     return healthView(this.#state, nowMs);
   }
 
@@ -104,7 +115,8 @@ export class FacilitatorHealth extends DurableObject<Env> {
     if (granted === null) return { result: "denied" };
     this.#become(granted.state, nowMs);
     await this.#persist(nowMs);
-    return { result: "granted", probeId, epoch: granted.epoch, leaseMs: granted.leaseMs };
+    const { epoch, startWithinMs } = granted;
+    return { result: "granted", probeId, epoch, startWithinMs };
   }
 
   async force(
@@ -138,11 +150,11 @@ export class FacilitatorHealth extends DurableObject<Env> {
     try {
       await this.#forwardAlerts();
     } catch (error) {
-      console.error("facilitator alerts wait for the directory", error);
+      console.error("facilitator alerts wait", error);
     }
     this.#alarmAtMs = null;
     const nowMs = Date.now();
-    const isIdle = nowMs - this.#state.lastUsedMs >= IDLE_MS;
+    const isIdle = nowMs - (this.#state.lastUsedMs ?? 0) >= IDLE_MS;
     if (!isIdle || this.#state.alerts.waiting.length > 0) {
       await this.#checkBy(nowMs + CHECK_INTERVAL_MS);
     }
@@ -152,10 +164,11 @@ export class FacilitatorHealth extends DurableObject<Env> {
   async #forwardAlerts(): Promise<void> {
     const { waiting } = this.#state.alerts;
     if (waiting.length === 0) return;
-    await insertAlerts(
-      this.env.DB,
-      PLATFORM,
+    await publishAlerts(
+      this.env,
+      { tenantId: PLATFORM, object: this.ctx.id.toString() },
       waiting.map((alert) => ({ ...alert, paymentId: null })),
+      Date.now(),
     );
     this.#state = withoutAlerts(this.#state, waiting);
     await this.#persist(Date.now());
@@ -171,7 +184,8 @@ export class FacilitatorHealth extends DurableObject<Env> {
   /** Replaces the state, and adds what is worth an alert about the change. */
   #become(next: HealthState, nowMs: number): void {
     const { facilitators } = this.#config;
-    this.#state = withAlerts(this.#state, next, facilitators, this.#networks, nowMs);
+    const scope = { region: this.#region, facilitators, networks: this.#networks };
+    this.#state = withAlerts(this.#state, next, scope, nowMs);
   }
 
   #touch(nowMs: number): void {
@@ -201,6 +215,19 @@ export class FacilitatorHealth extends DurableObject<Env> {
     this.#snapshot.health = this.#state;
     await this.#snapshot.persist();
   }
+}
+
+/**
+ * By its id, which is the same whoever reaches it, while its name is only known where a caller of this process used
+ * it. It only names alerts, so an object of no region may pass for the default one's.
+ */
+function regionOfObject(
+  id: DurableObjectId,
+  { FACILITATOR_HEALTH }: Pick<Env, "FACILITATOR_HEALTH">,
+): Region {
+  const isOwn = (region: Region) =>
+    FACILITATOR_HEALTH.idFromName(healthObjectName(region)).equals(id);
+  return REGIONS.find(isOwn) ?? DEFAULT_REGION;
 }
 
 function breakerContext(): BreakerContext {

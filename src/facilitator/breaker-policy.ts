@@ -16,8 +16,13 @@ const COMMON = {
 
 /** Part of the timeout after which an answer counts as slow. */
 const SLOW_FRACTION = 0.6;
-/** A verify probe is made at once; a settle probe first waits for the handler of the payment that makes it. */
-const PROBE_MARGIN_MS = { verify: 5_000, settle: 30_000 } as const;
+/**
+ * How soon a probe has to be made after it was asked for. A verification is made at once; a settlement first waits
+ * for the handler of its payment.
+ */
+export const PROBE_START_MS = { verify: 5_000, settle: 30_000 } as const;
+/** Around a probe's own call: two seconds to ask whether the facilitator can be reached, and what a busy isolate adds. */
+const PROBE_MARGIN_MS = 5_000;
 
 export function breakerPolicy(
   operation: Operation,
@@ -27,6 +32,6 @@ export function breakerPolicy(
   return {
     ...COMMON,
     slowCallMs: timeoutMs * SLOW_FRACTION,
-    probeLeaseMs: timeoutMs + PROBE_MARGIN_MS[operation],
+    probeLeaseMs: PROBE_START_MS[operation] + timeoutMs + PROBE_MARGIN_MS,
   };
 }

@@ -23,7 +23,7 @@ export interface BreakerPolicy {
   readonly openMsMax: number;
   /** Openings after this long without one start at `openMs` again. */
   readonly forgiveMs: number;
-  /** After this the probe counts as lost, and another call may probe. */
+  /** After this the probe counts as lost, and another call may probe: longer than any probe takes to be over. */
   readonly probeLeaseMs: number;
 }
 

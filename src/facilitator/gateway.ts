@@ -2,19 +2,46 @@ import { facilitatorHealthOf } from "../../durable-objects/facilitator-health/cl
 import { configOf } from "../config.ts";
 import { type BackgroundContext, HealthCache } from "./health-cache.ts";
 import type { FacilitatorGateway } from "./port.ts";
+import type { Region } from "./region.ts";
 import { RoutedFacilitators } from "./routed-facilitators.ts";
 
-const caches = new WeakMap<object, HealthCache>();
+/** One isolate, as the health of each region it serves callers from knows it. */
+interface Edge {
+  readonly instanceId: string;
+  readonly caches: Map<Region, HealthCache>;
+}
 
-/** The gateway of this environment; its view of health is shared by the whole isolate. */
-export function facilitatorGateway(env: Env, context: BackgroundContext): FacilitatorGateway {
-  let cache = caches.get(env);
-  if (cache === undefined) {
-    cache = new HealthCache({
-      client: facilitatorHealthOf(env),
-      instanceId: crypto.randomUUID(),
-    });
-    caches.set(env, cache);
-  }
+const edges = new WeakMap<object, Edge>();
+
+/** The gateway of this environment; its view of a region's health is shared by the whole isolate. */
+export function facilitatorGateway(
+  env: Env,
+  context: BackgroundContext,
+  region: Region,
+): FacilitatorGateway {
+  const cache = cacheOf(env, region);
   return new RoutedFacilitators({ facilitators: configOf(env).facilitators, cache, context });
+}
+
+/**
+ * Renews an old view of a region's health behind a call that has just begun. It is there, as a rule, when the ledger
+ * has granted the call its claim: an isolate that was idle knows at its first call what others saw meanwhile.
+ */
+export function prepareRouting(env: Env, context: BackgroundContext, region: Region): void {
+  cacheOf(env, region).refresh(context);
+}
+
+function cacheOf(env: Env, region: Region): HealthCache {
+  let edge = edges.get(env);
+  if (edge === undefined) {
+    edge = { instanceId: crypto.randomUUID(), caches: new Map() };
+    edges.set(env, edge);
+  }
+  let cache = edge.caches.get(region);
+  if (cache === undefined) {
+    const client = facilitatorHealthOf(env, region);
+    cache = new HealthCache({ client, instanceId: edge.instanceId });
+    edge.caches.set(region, cache);
+  }
+  return cache;
 }

@@ -7,7 +7,9 @@ export type HealthAlertKind =
   | "facilitator_recovered"
   /** Nobody who is well serves a kind of payment any more; those who are ill are still tried. */
   | "no_facilitator"
-  | "settle_success_low";
+  | "settle_success_low"
+  /** A payment of our own did not settle (`canary.ts`). */
+  | "canary_failed";
 
 export interface HealthAlert {
   /** Rises with every alert. */

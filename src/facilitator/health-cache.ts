@@ -141,11 +141,12 @@ export class HealthCache {
   async requestProbe(facilitatorId: FacilitatorId, operation: Operation): Promise<void> {
     if (!this.#leases.request(facilitatorId, operation, this.#now())) return;
     let held: HeldProbe | null = null;
+    const requestedAtMs = this.#now();
     try {
       const reply = await this.#client.requestProbe(facilitatorId, operation);
       if (reply.result === "granted") {
-        const { probeId, epoch, leaseMs } = reply;
-        held = { probeId, epoch, expiresAtMs: this.#now() + leaseMs };
+        const { probeId, epoch, startWithinMs } = reply;
+        held = { probeId, epoch, expiresAtMs: requestedAtMs + startWithinMs };
       }
     } catch {
       // As good as denied: the next call asks again.

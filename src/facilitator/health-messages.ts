@@ -68,13 +68,14 @@ export type ProbeReply =
       readonly result: "granted";
       readonly probeId: string;
       readonly epoch: number;
-      readonly leaseMs: number;
+      /** From when it was asked for; a probe that is made later could meet the next one. */
+      readonly startWithinMs: number;
     }
   | { readonly result: "denied" };
 
 export type ForceReply = { readonly result: "done" } | { readonly result: "unknown_facilitator" };
 
-/** All that is known, for operators. */
+/** All that is known in one region, for operators. */
 export interface HealthView {
   readonly facilitators: readonly FacilitatorView[];
   readonly edges: readonly EdgeView[];
@@ -85,7 +86,7 @@ export interface FacilitatorView {
   readonly url: string;
   readonly verify: OperationView;
   readonly settle: OperationView;
-  readonly supported: SupportedCopy | null;
+  readonly supported: SupportedView | null;
   readonly lastCheck: CheckView | null;
   /** Newest first. */
   readonly lastErrors: readonly ErrorView[];
@@ -114,6 +115,11 @@ export interface OperationView {
 /** The last list that was read; a stale one is kept through an outage. */
 export interface SupportedCopy extends SupportedList {
   readonly fetchedAtMs: number;
+}
+
+export interface SupportedView extends SupportedCopy {
+  /** Past its time to live: checks fail, or nobody has called for a while. It is still gone by. */
+  readonly isStale: boolean;
 }
 
 export interface CheckView {

@@ -3,7 +3,7 @@
  * stores the result and arms its alarm.
  */
 import type { FacilitatorConfig } from "../config.ts";
-import { breakerPolicy } from "./breaker-policy.ts";
+import { PROBE_START_MS, breakerPolicy } from "./breaker-policy.ts";
 import {
   type BreakerContext,
   type CallReport,
@@ -33,15 +33,15 @@ import type { RollingCounts } from "./rolling-counts.ts";
 import type { HealthCheck } from "./supported.ts";
 
 /** Raised when the stored form changes; what was stored in another form is forgotten, which costs a few probes. */
-export const HEALTH_STATE_VERSION = 2;
+export const HEALTH_STATE_VERSION = 3;
 
 export interface HealthState {
   readonly version: number;
   readonly facilitators: Readonly<Record<FacilitatorId, FacilitatorRecord>>;
   /** Most recently seen first. */
   readonly edges: readonly EdgeRecord[];
-  /** When an edge or operator last asked: without them there is nobody to check health for. */
-  readonly lastUsedMs: number;
+  /** When an edge, or an operator after it, last asked: without them there is nobody to check health for. */
+  readonly lastUsedMs: number | null;
   readonly alerts: HealthAlerts;
 }
 
@@ -58,6 +58,13 @@ export interface FacilitatorRecord {
   readonly transitions: readonly TransitionView[];
 }
 
+export interface GrantedProbe {
+  readonly state: HealthState;
+  /** The epoch it runs under. */
+  readonly epoch: number;
+  readonly startWithinMs: number;
+}
+
 const OPERATIONS = ["verify", "settle"] as const satisfies readonly Operation[];
 
 const LAST_ERRORS_MAX = 8;
@@ -69,7 +76,7 @@ export function initialHealth(configs: readonly FacilitatorConfig[], nowMs: numb
       version: HEALTH_STATE_VERSION,
       facilitators: {},
       edges: [],
-      lastUsedMs: nowMs,
+      lastUsedMs: null,
       alerts: NO_ALERTS,
     },
     configs,
@@ -161,14 +168,14 @@ export function applyCheck(
   });
 }
 
-/** The state after a probe was granted and the epoch it runs under; null when it is denied. */
+/** The state after a probe was granted, and what its holder has to know; null when it is denied. */
 export function grantProbe(
   state: HealthState,
   config: FacilitatorConfig,
   operation: Operation,
   probeId: string,
   nowMs: number,
-): { readonly state: HealthState; readonly epoch: number; readonly leaseMs: number } | null {
+): GrantedProbe | null {
   const record = state.facilitators[config.id];
   const policy = breakerPolicy(operation, config);
   const granted =
@@ -179,7 +186,7 @@ export function grantProbe(
       withBreaker(known, operation, granted, nowMs, "time"),
     ),
     epoch: granted.automatic.epoch,
-    leaseMs: policy.probeLeaseMs,
+    startWithinMs: PROBE_START_MS[operation],
   };
 }
 

@@ -10,11 +10,15 @@ import type {
   HealthView,
   OperationView,
   RoutingHealth,
+  SupportedView,
 } from "./health-messages.ts";
 import type { Operation } from "./health-signal.ts";
 import type { FacilitatorRecord, HealthState } from "./health-state.ts";
 import { latencyPercentiles } from "./latency.ts";
 import type { FacilitatorId } from "./port.ts";
+
+/** A list of kinds is fresh for this long: the health checks of a minute, one of which may be lost. */
+const SUPPORTED_TTL_MS = 60_000;
 
 export function routingHealth(state: HealthState, nowMs: number): RoutingHealth {
   const facilitators = Object.fromEntries(
@@ -38,7 +42,7 @@ export function healthView(state: HealthState, nowMs: number): HealthView {
     url: record.url,
     verify: operationView(id, "verify", record, edges, nowMs),
     settle: operationView(id, "settle", record, edges, nowMs),
-    supported: record.supported,
+    supported: supportedView(record, nowMs),
     lastCheck: record.lastCheck,
     lastErrors: record.lastErrors,
     transitions: record.transitions,
@@ -55,6 +59,12 @@ function breakerStanding(breaker: CircuitBreaker, nowMs: number): BreakerStandin
     isProbing: current.probe !== null,
     rateLimitedUntilMs: current.rateLimitedUntilMs,
   };
+}
+
+function supportedView({ supported }: FacilitatorRecord, nowMs: number): SupportedView | null {
+  return supported === null
+    ? null
+    : { ...supported, isStale: nowMs - supported.fetchedAtMs >= SUPPORTED_TTL_MS };
 }
 
 function operationView(

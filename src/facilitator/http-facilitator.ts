@@ -2,6 +2,7 @@
 import * as z from "zod";
 import type { FacilitatorConfig } from "../config.ts";
 import type { WirePayment } from "../payment/wire.ts";
+import { authHeaders } from "./auth-headers.ts";
 import {
   type SettleReading,
   type VerifyReading,
@@ -28,7 +29,7 @@ export async function postVerify(
   options: FacilitatorCallOptions = {},
 ): Promise<VerifyReading> {
   const reply = await exchange(
-    paymentRequest(config, "verify", payment),
+    await paymentRequest(config, "verify", payment),
     {
       timeoutMs: options.timeoutMs ?? config.timeouts.verifyMs,
       bodyBytesMax: REPLY_BYTES_MAX,
@@ -49,7 +50,7 @@ export async function postSettle(
   options: FacilitatorCallOptions = {},
 ): Promise<SettleReading> {
   const reply = await exchange(
-    paymentRequest(config, "settle", payment),
+    await paymentRequest(config, "settle", payment),
     {
       timeoutMs: options.timeoutMs ?? config.timeouts.settleMs,
       bodyBytesMax: REPLY_BYTES_MAX,
@@ -64,28 +65,15 @@ export function endpointUrl({ url }: Pick<FacilitatorConfig, "url">, endpoint: s
   return `${url.replace(/\/+$/, "")}/${endpoint}`;
 }
 
-export function authHeaders({
-  auth,
-}: Pick<FacilitatorConfig, "auth">): Readonly<Record<string, string>> {
-  switch (auth.type) {
-    case "none":
-      return {};
-    case "bearer":
-      return { Authorization: `Bearer ${auth.token}` };
-    default:
-      return auth satisfies never;
-  }
-}
-
-function paymentRequest(
+async function paymentRequest(
   config: FacilitatorConfig,
   operation: Operation,
   { x402Version, paymentPayload, paymentRequirements }: WirePayment,
-): HttpRequest {
+): Promise<HttpRequest> {
+  const target = { method: "POST", url: endpointUrl(config, operation) } as const;
   return {
-    method: "POST",
-    url: endpointUrl(config, operation),
-    headers: { "Content-Type": "application/json", ...authHeaders(config) },
+    ...target,
+    headers: { "Content-Type": "application/json", ...(await authHeaders(config, target)) },
     body: JSON.stringify({ x402Version, paymentPayload, paymentRequirements }),
   };
 }

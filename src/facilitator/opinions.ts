@@ -36,6 +36,11 @@ export class Opinions {
     return outcome.class === "valid" ? (this.#doubted?.facilitatorId ?? null) : null;
   }
 
+  /** Whether somebody turned the payment down, if not beyond doubt. */
+  get hasRejection(): boolean {
+    return this.#doubted !== null;
+  }
+
   /** When none was final: a rejection that nobody contradicted, else that nobody could be asked. */
   best(): VerifyResult | null {
     return this.#doubted ?? this.#missed;

@@ -19,3 +19,12 @@ export function isSameKind(left: PaymentKind, right: PaymentKind): boolean {
     left.network === right.network
   );
 }
+
+/**
+ * Whether a payment can only be settled by the facilitator that its quote named: the payer signs something of that
+ * facilitator, its address (`upto`) or a transaction it pays for (`exact` on Solana). The signatures of `exact` on EVM
+ * networks name nobody (docs/facilitators.md); of a scheme that is not known to be free, none is assumed to be.
+ */
+export function isFacilitatorBound({ scheme, network }: PaymentKind): boolean {
+  return !(scheme === "exact" && network.startsWith("eip155:"));
+}

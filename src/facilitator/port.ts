@@ -1,6 +1,6 @@
 /** The one port to facilitators, for the dispatcher and the ledger's alarm alike: verify anywhere, settle where told. */
 import type { WirePayment } from "../payment/wire.ts";
-import type { PaymentKind } from "./payment-kind.ts";
+import type { ListedKind, PaymentKind } from "./payment-kind.ts";
 import type { SettleOutcome, VerifyOutcome } from "../settlement/outcome.ts";
 
 /** Configured name of a facilitator, for example `payai`; unique in the ordered list. */
@@ -32,18 +32,38 @@ export interface VerifyResult {
   readonly facilitatorId: FacilitatorId;
 }
 
+export interface SettleCandidates {
+  /** In order of preference; empty only when none is configured for the network or operators closed them all. */
+  readonly facilitatorIds: readonly FacilitatorId[];
+  /** Behind them, because of their breakers: for a payment that those turned away unprocessed. */
+  readonly lastResortIds: readonly FacilitatorId[];
+}
+
+/** The one facilitator that a quote of a bound scheme is good for. */
+export interface QuotedFacilitator {
+  readonly facilitatorId: FacilitatorId;
+  /** What the quote has to carry of it, as it lists the kind: its fee payer, or the address that may settle. */
+  readonly extra: ListedKind["extra"];
+}
+
 export interface FacilitatorGateway {
   /**
    * Verifies at the first facilitator that answers: verifying moves no money, so it fails over freely within the
    * deadline. A rejection that contradicts our own checks is put to one other facilitator before it is believed.
    */
   verify(payment: WirePayment, request: VerifyRequest): Promise<VerifyResult>;
-  /** Facilitators that may settle a payment of this kind, in order of preference. */
+  /** Facilitators that may settle a payment of this kind. */
   candidatesForSettle(
     kind: PaymentKind,
     boundFacilitatorId: FacilitatorId | null,
     tenantId?: string,
-  ): readonly FacilitatorId[];
+  ): SettleCandidates;
+  /**
+   * Whom to quote for a kind that `isFacilitatorBound`: the first that lists it and is well, at verify and at settle; the
+   * least ill when none is. The payment has to go there (`boundFacilitatorId`), so each quote chooses anew. Null when
+   * nobody who may serve it was ever heard to list it: then it can't be offered.
+   */
+  facilitatorForQuote(kind: PaymentKind, tenantId?: string): QuotedFacilitator | null;
   /** Makes exactly one attempt. What to do about its outcome is the ledger's to decide. */
   settle(
     facilitatorId: FacilitatorId,

@@ -4,6 +4,7 @@ import type { FacilitatorId } from "./port.ts";
 export interface HeldProbe {
   readonly probeId: string;
   readonly epoch: number;
+  /** When it can no longer be made; its lease lasts until it would be over. */
   readonly expiresAtMs: number;
 }
 

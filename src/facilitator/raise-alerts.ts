@@ -10,6 +10,7 @@ import type { TransitionView } from "./health-messages.ts";
 import type { Operation } from "./health-signal.ts";
 import type { HealthState } from "./health-state.ts";
 import { type PaymentKind, isSameKind } from "./payment-kind.ts";
+import type { Region } from "./region.ts";
 
 /** While the directory is out of reach; the oldest are dropped, the transitions stay in the operators' view. */
 const WAITING_MAX = 64;
@@ -20,12 +21,19 @@ const SETTLE_CALLS_MIN = 20;
 
 const OPERATIONS = ["verify", "settle"] as const satisfies readonly Operation[];
 
+/** What the state is about. */
+export interface AlertScope {
+  readonly region: Region;
+  readonly facilitators: readonly FacilitatorConfig[];
+  /** CAIP-2. */
+  readonly networks: readonly string[];
+}
+
 /** Adds what happened between the two states to the alerts of the later one. */
 export function withAlerts(
   before: HealthState,
   after: HealthState,
-  configs: readonly FacilitatorConfig[],
-  networks: readonly string[],
+  { region, facilitators: configs, networks }: AlertScope,
   nowMs: number,
 ): HealthState {
   const lasting = [...unservedKinds(after, configs, networks), ...lowSettlers(after, nowMs)];
@@ -40,7 +48,7 @@ export function withAlerts(
   const alerts = raised.map(({ kind, detail }, index): HealthAlert => ({
     alert: first + index,
     kind,
-    detail,
+    detail: `${detail} (region ${region})`,
     atMs: nowMs,
   }));
   return {

@@ -4,14 +4,28 @@ import type { SettleOutcome, UnavailableOutcome, VerifyOutcome } from "../settle
 import type { VerifyReading } from "./classify.ts";
 import { hedged } from "./hedge.ts";
 import { type Opinion, Opinions } from "./opinions.ts";
-import type { FacilitatorGateway, VerifyRequest, VerifyResult } from "./port.ts";
+
 import type { BackgroundContext, HealthCache } from "./health-cache.ts";
-import type { HealthSignal, Operation } from "./health-signal.ts";
+import { type HealthSignal, type Operation, isFailure } from "./health-signal.ts";
 import type { Fetch } from "./http-exchange.ts";
 import { postSettle, postVerify } from "./http-facilitator.ts";
 import type { PaymentKind } from "./payment-kind.ts";
-import type { ExpectedTransfer, FacilitatorId } from "./port.ts";
-import { type RoutableFacilitator, type RoutePlan, orderFor, planRoute } from "./routing.ts";
+import type {
+  ExpectedTransfer,
+  FacilitatorGateway,
+  FacilitatorId,
+  QuotedFacilitator,
+  SettleCandidates,
+  VerifyRequest,
+  VerifyResult,
+} from "./port.ts";
+import {
+  type RoutableFacilitator,
+  type RoutePlan,
+  chooseForQuote,
+  orderFor,
+  planRoute,
+} from "./routing.ts";
 import { isReachable } from "./supported.ts";
 
 export interface RoutedFacilitatorsOptions {
@@ -37,8 +51,15 @@ interface Inquiry {
   readonly payment: WirePayment;
   readonly tenantId: string;
   readonly deadlineMs: number;
-  /** Best first. */
-  readonly candidates: RoutePlan["candidates"];
+  readonly plan: RoutePlan;
+  /** Verifies the same payment at one that rests, if anybody may; null when nobody does. */
+  readonly probe: VerifyProbe | null;
+}
+
+interface VerifyProbe {
+  readonly facilitatorId: FacilitatorId;
+  /** Null when somebody else probes it. */
+  readonly opinion: Promise<Opinion | null>;
 }
 
 /** All attempts to verify one payment together. */
@@ -63,6 +84,8 @@ export class RoutedFacilitators implements FacilitatorGateway {
   readonly #context: BackgroundContext;
   readonly #fetch: Fetch | undefined;
   readonly #now: () => number;
+  /** Not asked because they seemed ill, or asked in vain, when the last payment was verified. */
+  #passedOver = new Set<FacilitatorId>();
 
   constructor(options: RoutedFacilitatorsOptions) {
     this.#facilitators = options.facilitators;
@@ -73,14 +96,21 @@ export class RoutedFacilitators implements FacilitatorGateway {
   }
 
   async verify(payment: WirePayment, request: VerifyRequest): Promise<VerifyResult> {
+    const result = await this.#verifyAnywhere(payment, request);
+    if (result.outcome.class === "valid") this.#passedOver.delete(result.facilitatorId);
+    return result;
+  }
+
+  async #verifyAnywhere(payment: WirePayment, request: VerifyRequest): Promise<VerifyResult> {
     const deadlineMs = request.deadlineMs ?? this.#now() + VERIFY_DEADLINE_MS;
     await this.#cache.ready(this.#context);
     const { kind, tenantId = "", boundFacilitatorId: boundTo = null } = request;
     const plan = this.#plan("verify", kind, boundTo, tenantId);
-    this.#probeVerify(plan, payment);
+    this.#passedOver = new Set(illOf(plan));
+    const probe = this.#probeVerify(plan, payment);
     this.#prepareSettleProbe(this.#plan("settle", kind, boundTo, tenantId), tenantId);
     const opinions = new Opinions(request.signatureProved);
-    const inquiry = { payment, tenantId, deadlineMs, candidates: plan.candidates };
+    const inquiry = { payment, tenantId, deadlineMs, plan, probe };
     const isConclusive = (opinion: Opinion) => opinions.isFinal(opinion);
     for await (const opinion of this.#inquire(inquiry, isConclusive)) {
       if (opinions.isFinal(opinion)) {
@@ -89,6 +119,14 @@ export class RoutedFacilitators implements FacilitatorGateway {
       }
       opinions.keep(opinion);
     }
+    if (!opinions.hasRejection) {
+      // Nobody who is well could be asked: those who are ill are better than nobody.
+      for await (const opinion of this.#askResting(inquiry)) {
+        const { outcome, facilitatorId } = opinion;
+        if (outcome.class !== "unavailable") return { outcome, facilitatorId };
+        opinions.keep(opinion);
+      }
+    }
     return opinions.best() ?? this.#nobody();
   }
 
@@ -96,11 +134,27 @@ export class RoutedFacilitators implements FacilitatorGateway {
     kind: PaymentKind,
     boundFacilitatorId: FacilitatorId | null,
     tenantId = "",
-  ): readonly FacilitatorId[] {
+  ): SettleCandidates {
     this.#cache.refresh(this.#context);
     const plan = this.#plan("settle", kind, boundFacilitatorId, tenantId);
     this.#prepareSettleProbe(plan, tenantId);
-    return plan.candidates.map(({ facilitatorId }) => facilitatorId);
+    return {
+      facilitatorIds: plan.candidates.map(({ facilitatorId }) => facilitatorId),
+      lastResortIds: plan.resting.map(({ facilitatorId }) => facilitatorId),
+    };
+  }
+
+  facilitatorForQuote(kind: PaymentKind, tenantId = ""): QuotedFacilitator | null {
+    this.#cache.refresh(this.#context);
+    const ordered = orderFor(this.#facilitators, tenantId);
+    const plans = (["verify", "settle"] as const).map((operation) =>
+      this.#plan(operation, kind, null, tenantId),
+    );
+    return chooseForQuote(
+      plans,
+      ordered.map(({ id }) => ({ id, kinds: this.#cache.kinds(id) ?? [] })),
+      kind,
+    );
   }
 
   async settle(
@@ -132,22 +186,39 @@ export class RoutedFacilitators implements FacilitatorGateway {
     inquiry: Inquiry,
     isConclusive: (opinion: Opinion) => boolean,
   ): AsyncGenerator<Opinion, void> {
-    let left = inquiry.candidates;
+    let left = inquiry.plan.candidates;
+    const isLastResortLeft = inquiry.plan.resting.length > 0;
     while (inquiry.deadlineMs - this.#now() >= ATTEMPT_MS_MIN) {
       const [next, second, ...others] = left;
       if (next === undefined) return;
-      const first = this.#ask(next.facilitatorId, inquiry, second === undefined);
+      const first = this.#ask(
+        next.facilitatorId,
+        inquiry,
+        second === undefined && !isLastResortLeft,
+      );
       const afterMs = this.#hedgeAfterMs(next.facilitatorId);
       const asked =
         second === undefined || afterMs === null
           ? [await first]
           : await hedged(first, {
               afterMs,
-              askSecond: () => this.#ask(second.facilitatorId, inquiry, others.length === 0),
+              askSecond: () =>
+                this.#ask(second.facilitatorId, inquiry, others.length === 0 && !isLastResortLeft),
               isConclusive,
             });
       yield* asked;
       left = left.slice(asked.length);
+    }
+  }
+
+  /** The ones whose breakers are not closed, in turn. Where this call makes the probe, its answer is the one to take. */
+  async *#askResting(inquiry: Inquiry): AsyncGenerator<Opinion, void> {
+    const { plan, probe, deadlineMs } = inquiry;
+    for (const [index, { facilitatorId }] of plan.resting.entries()) {
+      if (deadlineMs - this.#now() < ATTEMPT_MS_MIN) return;
+      const probed = probe?.facilitatorId === facilitatorId ? await probe.opinion : null;
+      const isLast = index === plan.resting.length - 1;
+      yield probed ?? (await this.#ask(facilitatorId, inquiry, isLast));
     }
   }
 
@@ -203,15 +274,19 @@ export class RoutedFacilitators implements FacilitatorGateway {
   }
 
   /** Probes a verify breaker beside the call that is served elsewhere: verifying twice costs nobody anything. */
-  #probeVerify({ resting }: RoutePlan, payment: WirePayment): void {
+  #probeVerify({ resting }: RoutePlan, payment: WirePayment): VerifyProbe | null {
     const facilitatorId = this.#readyToProbe(resting, "verify");
-    if (facilitatorId === undefined) return;
-    const probe = async (): Promise<void> => {
+    if (facilitatorId === undefined) return null;
+    const probe = async (): Promise<Opinion | null> => {
       await this.#cache.requestProbe(facilitatorId, "verify");
       const held = this.#cache.takeProbe(facilitatorId, "verify");
-      if (held !== null) await this.#verifyAt(facilitatorId, payment, VERIFY_DEADLINE_MS, held);
+      if (held === null) return null;
+      const reading = await this.#verifyAt(facilitatorId, payment, VERIFY_DEADLINE_MS, held);
+      return { facilitatorId, ...reading };
     };
-    this.#context.waitUntil(probe());
+    const opinion = probe();
+    this.#context.waitUntil(opinion);
+    return { facilitatorId, opinion };
   }
 
   /**
@@ -250,6 +325,9 @@ export class RoutedFacilitators implements FacilitatorGateway {
       kinds: this.#cache.kinds(id),
       breaker: this.#cache.standing(id, operation),
       isSuspect: this.#cache.recentCalls.isSuspect(id, operation, nowMs),
+      isPassedOver:
+        operation === "settle" &&
+        (this.#passedOver.has(id) || this.#cache.standing(id, "verify").state !== "closed"),
       holdsProbe: operation === "settle" && this.#cache.holdsProbe(id, operation),
     }));
     return planRoute({ kind, boundFacilitatorId, nowMs }, routable);
@@ -271,6 +349,7 @@ export class RoutedFacilitators implements FacilitatorGateway {
 
   #end(call: StartedCall, signal: HealthSignal, outcome: VerifyOutcome | SettleOutcome): void {
     const { startedAtMs, ...admitted } = call;
+    if (call.operation === "verify" && isFailure(signal)) this.#passedOver.add(call.facilitatorId);
     this.#cache.record(
       {
         ...admitted,
@@ -301,6 +380,12 @@ export class RoutedFacilitators implements FacilitatorGateway {
   #nobody(): VerifyResult {
     return { outcome: notSent("no_facilitator"), facilitatorId: this.#facilitators[0]?.id ?? "" };
   }
+}
+
+/** Those that seem ill, by what this edge or others saw; one that limits us does not. */
+function illOf({ candidates, resting }: RoutePlan): FacilitatorId[] {
+  const suspects = candidates.filter(({ degraded }) => degraded === "suspect");
+  return [...suspects, ...resting].map(({ facilitatorId }) => facilitatorId);
 }
 
 function notSent(reason: string, retryAfterMs: number | null = null): UnavailableOutcome {

@@ -7,8 +7,8 @@
  */
 import type { FacilitatorConfig } from "../config.ts";
 import type { BreakerStanding } from "./health-messages.ts";
-import { type PaymentKind, isSameKind } from "./payment-kind.ts";
-import type { FacilitatorId } from "./port.ts";
+import { type ListedKind, type PaymentKind, isSameKind } from "./payment-kind.ts";
+import type { FacilitatorId, QuotedFacilitator } from "./port.ts";
 
 /** What is known about one facilitator when a payment is routed. */
 export interface RoutableFacilitator {
@@ -20,6 +20,8 @@ export interface RoutableFacilitator {
   readonly breaker: BreakerStanding;
   /** This edge just failed to reach it, and nobody else may know yet. */
   readonly isSuspect: boolean;
+  /** For settling: it is ill at verifying, or was when this payment was verified. Others are trusted sooner. */
+  readonly isPassedOver: boolean;
   /** This edge holds the right to probe it: it takes its place in the order for that one call. */
   readonly holdsProbe: boolean;
 }
@@ -35,7 +37,14 @@ export interface Route {
 export type Degradation = keyof typeof BACKWARDS;
 
 /** How far back each one moves a facilitator. From `half_open` on it rests while another can be tried. */
-const BACKWARDS = { kind_unlisted: 0, suspect: 1, rate_limited: 2, half_open: 3, open: 4 } as const;
+const BACKWARDS = {
+  kind_unlisted: 0,
+  passed_over: 1,
+  suspect: 2,
+  rate_limited: 3,
+  half_open: 4,
+  open: 5,
+} as const;
 
 export interface Candidate {
   readonly facilitatorId: FacilitatorId;
@@ -45,9 +54,9 @@ export interface Candidate {
 }
 
 export interface RoutePlan {
-  /** To try, best first. Empty only when none is configured for the network or operators closed them all. */
+  /** To try first, best first. Empty only when none is configured for the network or operators closed them all. */
   readonly candidates: readonly Candidate[];
-  /** Left out because of their breaker: what a probe could bring back. */
+  /** Behind all of them because of their breaker: the last resort, and what a probe could bring back. Best first. */
   readonly resting: readonly Candidate[];
 }
 
@@ -87,14 +96,40 @@ export function planRoute(route: Route, facilitators: readonly RoutableFacilitat
   return awake.length > 0 ? { candidates: awake, resting } : { candidates: resting, resting: [] };
 }
 
+/**
+ * The facilitator to name in a quote that will bind the payment to it: the one whose worst operation is best, the
+ * configured order deciding between equals. Null when none that may be used lists the kind.
+ *
+ * @param plans of every operation that the payment will need
+ * @param listings in order of preference
+ */
+export function chooseForQuote(
+  plans: readonly RoutePlan[],
+  listings: readonly { readonly id: FacilitatorId; readonly kinds: readonly ListedKind[] }[],
+  kind: PaymentKind,
+): QuotedFacilitator | null {
+  const choices = listings.flatMap(({ id, kinds }) => {
+    const listed = kinds.find((each) => isSameKind(each, kind));
+    const places = plans.map(({ candidates, resting }) =>
+      [...candidates, ...resting].find(({ facilitatorId }) => facilitatorId === id),
+    );
+    if (listed === undefined || places.includes(undefined)) return [];
+    const back = Math.max(...places.map((place) => (place === undefined ? 0 : stepsBack(place))));
+    return [{ facilitatorId: id, extra: listed.extra, back }];
+  });
+  const [best] = choices.toSorted((left, right) => left.back - right.back);
+  return best === undefined ? null : { facilitatorId: best.facilitatorId, extra: best.extra };
+}
+
 function degradationOf(
-  { breaker, isSuspect, holdsProbe }: RoutableFacilitator,
+  { breaker, isSuspect, isPassedOver, holdsProbe }: RoutableFacilitator,
   { nowMs }: Route,
 ): Degradation | null {
   if (breaker.state === "open") return "open";
   if (breaker.state === "half_open" && !holdsProbe) return "half_open";
   if (breaker.rateLimitedUntilMs > nowMs) return "rate_limited";
-  return isSuspect ? "suspect" : null;
+  if (isSuspect) return "suspect";
+  return isPassedOver ? "passed_over" : null;
 }
 
 function stepsBack({ degraded }: Candidate): number {

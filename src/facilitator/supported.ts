@@ -2,9 +2,10 @@
 import * as z from "zod";
 import type { FacilitatorConfig } from "../config.ts";
 import { caip2OfV1Name } from "../payment/networks.ts";
+import { authHeaders } from "./auth-headers.ts";
 import type { HealthSignal } from "./health-signal.ts";
-import { type Fetch, exchange } from "./http-exchange.ts";
-import { authHeaders, endpointUrl } from "./http-facilitator.ts";
+import { type Fetch, type HttpRequest, exchange } from "./http-exchange.ts";
+import { endpointUrl } from "./http-facilitator.ts";
 import type { ListedKind } from "./payment-kind.ts";
 
 /** Facilitators list every network they know, with `extra`; ours are picked out of it. */
@@ -79,7 +80,7 @@ export async function checkFacilitator(
 ): Promise<HealthCheck> {
   const startedAtMs = now();
   const reply = await exchange(
-    { method: "GET", url: endpointUrl(config, "supported"), headers: authHeaders(config) },
+    await supportedRequest(config),
     { timeoutMs: config.timeouts.supportedMs, bodyBytesMax: SUPPORTED_BYTES_MAX },
     fetch,
   );
@@ -101,7 +102,7 @@ export async function isReachable(
   { fetch }: { readonly fetch?: Fetch | undefined } = {},
 ): Promise<boolean> {
   const reply = await exchange(
-    { method: "GET", url: endpointUrl(config, "supported"), headers: authHeaders(config) },
+    await supportedRequest(config),
     {
       timeoutMs: Math.min(config.timeouts.supportedMs, REACHABLE_MS_MAX),
       bodyBytesMax: SUPPORTED_BYTES_MAX,
@@ -109,6 +110,11 @@ export async function isReachable(
     fetch,
   );
   return reply.kind === "answered";
+}
+
+async function supportedRequest(config: FacilitatorConfig): Promise<HttpRequest> {
+  const target = { method: "GET", url: endpointUrl(config, "supported") } as const;
+  return { ...target, headers: await authHeaders(config, target) };
 }
 
 /** @param networks CAIP-2 networks to keep */

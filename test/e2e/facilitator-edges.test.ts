@@ -1,207 +1,243 @@
-import { once } from "node:events";
-import { type Server, createServer } from "node:http";
-import { build } from "esbuild";
-import { Miniflare, convertV4MiniflareOptions } from "miniflare";
-import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import type { FacilitatorView, HealthView } from "../../src/facilitator/health-messages.ts";
-
-/*
- * Two edges (Workers with isolates of their own) that share one FacilitatorHealth, and two facilitators over HTTP,
- * one of which is killed and started again. Everything runs in the real runtime and in real time.
+/**
+ * Two edges, the product's Worker in a process each, which share one FacilitatorHealth; two facilitators over HTTP,
+ * each on a path of its own from each edge. Everything runs in the real runtime and in real time, and every call is
+ * a purchase by the official client.
  */
-const PAYER = `0x${"11".repeat(20)}`;
-const HASH = `0x${"ab".repeat(32)}`;
+import { randomBytes } from "node:crypto";
+import { generatePrivateKey, privateKeyToAddress } from "viem/accounts";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import * as z from "zod";
+import { PlatformApi } from "../../src/cli/platform-api.ts";
+import type {
+  AdminFacilitatorList,
+  RegionHealthView,
+} from "../../src/contracts/admin-facilitators.ts";
+import type { FacilitatorView } from "../../src/facilitator/health-messages.ts";
+import { AgreeingFacilitator } from "../support/agreeing-facilitator.ts";
+import { Edges } from "../support/edges.ts";
+import { OriginServer } from "../support/origin-server.ts";
+import { type Answer, Payer, quoteOf, send } from "../support/payer.ts";
+
 const NETWORK = "eip155:84532";
+const OPERATOR_TOKEN = "operator-token-of-the-edges";
+const TIMEOUT_MS = 1_000;
+/** Well below the timeout, and well above what a purchase takes on a busy machine. */
+const NO_WAIT_MS = 800;
 
-const WORKER = `
-  import { facilitatorGateway } from "./src/facilitator/gateway.ts";
-  import { facilitatorHealthOf } from "./durable-objects/facilitator-health/client.ts";
-  export { FacilitatorHealth } from "./durable-objects/facilitator-health/facilitator-health.ts";
-  const kind = { x402Version: 2, scheme: "exact", network: "${NETWORK}" };
-  const payment = {
-    x402Version: 2,
-    paymentPayload: { payload: { authorization: { from: "${PAYER}" } } },
-    paymentRequirements: {},
-  };
-  const expected = { network: "${NETWORK}", payer: "${PAYER}", amountAtomic: 1n };
-  export default {
-    async fetch(request, env, context) {
-      if (request.url.endsWith("/health")) return Response.json(await facilitatorHealthOf(env).view());
-      const gateway = facilitatorGateway(env, context);
-      const verified = await gateway.verify(payment, { kind, signatureProved: true });
-      if (verified.outcome.class !== "valid") return Response.json(verified.outcome.class);
-      const [facilitatorId] = gateway.candidatesForSettle(kind, null);
-      const settled = await gateway.settle(facilitatorId, payment, expected);
-      return Response.json(settled.class + " by " + facilitatorId);
-    },
-  };`;
+type EdgeName = "a" | "b";
+const PLACES = { a: 0, b: 1 } as const;
+const TENANT = `t-${randomBytes(6).toString("hex")}`;
 
-/** A facilitator that settles everything, on a port it keeps through death and resurrection. */
-class LocalFacilitator {
-  port = 0;
-  verifications = 0;
-  isHanging = false;
-  #server: Server | null = null;
-
-  async start(): Promise<void> {
-    const server = createServer((request, response) => {
-      if (request.url === "/verify") this.verifications += 1;
-      if (this.isHanging) return;
-      response.setHeader("Content-Type", "application/json");
-      response.end(JSON.stringify(ANSWERS[request.url ?? ""]));
-    });
-    server.listen(this.port, "127.0.0.1");
-    await once(server, "listening");
-    const address = server.address();
-    if (address === null || typeof address === "string") throw new Error("not listening");
-    this.port = address.port;
-    this.#server = server;
-  }
-
-  async kill(): Promise<void> {
-    const server = this.#server;
-    this.#server = null;
-    if (server === null) return;
-    server.closeAllConnections();
-    server.close();
-    await once(server, "close");
-  }
-}
-
-const ANSWERS: Readonly<Record<string, object>> = {
-  "/verify": { isValid: true, payer: PAYER },
-  "/settle": { success: true, transaction: HASH, network: NETWORK, payer: PAYER },
-  "/supported": { kinds: [{ x402Version: 2, scheme: "exact", network: NETWORK }] },
-};
-
-const primary = new LocalFacilitator();
-const fallback = new LocalFacilitator();
-let runtime: Miniflare;
+let primary: AgreeingFacilitator;
+let fallback: AgreeingFacilitator;
+let origin: OriginServer;
+let world: Edges;
 
 beforeAll(async () => {
-  await Promise.all([primary.start(), fallback.start()]);
-  const bundle = await build({
-    stdin: { contents: WORKER, resolveDir: process.cwd(), loader: "ts" },
-    bundle: true,
-    format: "esm",
-    external: ["cloudflare:workers"],
-    write: false,
-    logLevel: "silent",
-  });
-  const timeouts = { verifyMs: 1_000, settleMs: 1_000, supportedMs: 1_000 };
-  const edge = (name: string, owner: string) => ({
-    name,
-    routes: [`${name}/*`],
-    modules: true as const,
-    script: bundle.outputFiles[0]?.text ?? "",
-    compatibilityDate: "2026-10-01",
-    durableObjects: {
-      FACILITATOR_HEALTH: {
-        className: "FacilitatorHealth",
-        useSQLite: true,
-        ...(owner === name ? {} : { scriptName: owner }),
-      },
-    },
-    bindings: {
-      ENVIRONMENT: "local",
-      BASE_DOMAIN: "localhost",
-      OPERATOR_TOKEN: "operator-token-of-the-tests",
-      QUOTE_SECRET: "quote-secret-of-the-tests-0123456789",
-      FACILITATORS: JSON.stringify([
-        { id: "primary", url: `http://127.0.0.1:${primary.port}`, timeouts },
-        { id: "fallback", url: `http://127.0.0.1:${fallback.port}`, timeouts },
-      ]),
+  primary = await AgreeingFacilitator.create("aa", NETWORK);
+  fallback = await AgreeingFacilitator.create("bb", NETWORK);
+  origin = await OriginServer.start();
+  const timeouts = { verifyMs: TIMEOUT_MS, settleMs: TIMEOUT_MS, supportedMs: TIMEOUT_MS };
+  const seenFrom = (place: 0 | 1) => [
+    { id: "primary", url: primary.paths[place].url, timeouts },
+    { id: "fallback", url: fallback.paths[place].url, timeouts },
+  ];
+  world = await Edges.start({
+    variables: {
       NETWORKS: JSON.stringify([{ caip2: NETWORK }]),
+      OPERATOR_TOKEN,
+      QUOTE_SECRET: "quote-secret-of-the-edges-0123456789",
+      DEPOSIT_SEED: `0x${"5e".repeat(32)}`,
     },
+    facilitators: [seenFrom(PLACES.a), seenFrom(PLACES.b)],
   });
-  runtime = new Miniflare(
-    convertV4MiniflareOptions({
-      cf: false,
-      telemetry: { enabled: false },
-      workers: [edge("edge-a", "edge-a"), edge("edge-b", "edge-a")],
-    }),
-  );
-  await runtime.ready;
+  const wallet = privateKeyToAddress(generatePrivateKey());
+  const operator = new PlatformApi(world.edges[0].url, OPERATOR_TOKEN);
+  const { apiKey } = await operator.createTenant({ tenantId: TENANT, wallet });
+  const api = new PlatformApi(world.edges[0].url, apiKey);
+  await api.deploy({
+    tenant: TENANT,
+    datasets: {},
+    routes: [{ path: "/answer", origin: origin.url, price: "$0.01" }],
+  });
+  await world.replicate();
+  // The first to reach the ledger has to be the process that runs it (see `Edges`).
+  await api.balance();
 });
 
 afterAll(async () => {
-  await runtime.dispose();
-  await Promise.all([primary.kill(), fallback.kill()]);
+  await world.stop();
+  await origin.stop();
+  await Promise.all([primary.cut(), fallback.cut()]);
 });
 
-type Edge = "edge-a" | "edge-b";
-
-async function pay(edge: Edge): Promise<unknown> {
-  const response = await runtime.dispatchFetch(`http://${edge}/pay`);
-  return await response.json();
+function answerUrl(edge: EdgeName): string {
+  return `${world.edges[PLACES[edge]].url}/t/${TENANT}/answer`;
 }
 
-const SERVED_BY_PRIMARY = ["settled by primary", "settled by primary"];
-
-/** Once at each edge. */
-function payTwice(): Promise<unknown[]> {
-  return Promise.all([pay("edge-a"), pay("edge-b")]);
+/** A purchase at an edge, by a payer of its own. */
+function buy(edge: EdgeName): Promise<Answer & { readonly header: string }> {
+  return new Payer(generatePrivateKey()).pay(answerUrl(edge));
 }
 
-async function primaryView(): Promise<FacilitatorView | undefined> {
-  const response = await runtime.dispatchFetch("http://edge-a/health");
-  const { facilitators } = await (response.json() as Promise<HealthView>);
-  return facilitators.find(({ id }) => id === "primary");
+const receiptSchema = z.object({ transaction: z.string() });
+
+/** Who settled a purchase at an edge; the code when it was not served. */
+async function servedBy(edge: EdgeName): Promise<string> {
+  const { status, code, headers } = await buy(edge);
+  if (status !== 200) return `${status} ${code}`;
+  const header = Buffer.from(headers.get("PAYMENT-RESPONSE") ?? "", "base64").toString();
+  const { transaction } = receiptSchema.parse(JSON.parse(header));
+  return transaction.startsWith("0xaa") ? "primary" : "fallback";
 }
 
+/** The operators' view, asked for at the edge that does not run the shared object. */
+async function health(): Promise<RegionHealthView> {
+  const response = await fetch(`${world.edges[1].url}/admin/facilitators`, {
+    headers: { Authorization: `Bearer ${OPERATOR_TOKEN}` },
+  });
+  const { regions } = await response.json<AdminFacilitatorList>();
+  const [region] = regions;
+  if (region === undefined) throw new Error("no region");
+  return region;
+}
+
+async function primaryView(): Promise<FacilitatorView> {
+  const { facilitators } = await health();
+  const view = facilitators.find(({ id }) => id === "primary");
+  if (view === undefined) throw new Error("no primary");
+  return view;
+}
+
+/** Verifications at the primary that failed lately, by edge, ascending. */
+async function primaryFailures(): Promise<number[]> {
+  const { edges } = await health();
+  return edges
+    .flatMap(({ calls }) => calls)
+    .filter((each) => each.facilitatorId === "primary" && each.operation === "verify")
+    .map(({ failures }) => failures)
+    .toSorted((left, right) => left - right);
+}
+
+/** Verifications that arrive at the primary from an edge while something is done. */
+async function askedBy(edge: EdgeName, doing: () => Promise<unknown>): Promise<number> {
+  const path = primary.paths[PLACES[edge]];
+  const before = path.verifications;
+  await doing();
+  return path.verifications - before;
+}
+
+const SOON = { timeout: 5_000, interval: 100 };
 /** Time for a breaker that is opened for the first times to be probed. */
-const RECOVERY = { timeout: 40_000, interval: 200 };
+const RECOVERY = { timeout: 40_000, interval: 250 };
 
-it("learns what the facilitators serve before anybody needs it", async () => {
-  expect(await pay("edge-a")).toBe("settled by primary");
-  expect(await pay("edge-b")).toBe("settled by primary");
-  await vi.waitFor(async () => expect((await primaryView())?.supported?.kinds).toHaveLength(1), {
-    timeout: 5_000,
+async function expectServedByPrimary(): Promise<void> {
+  expect(await Promise.all([servedBy("a"), servedBy("b")])).toEqual(["primary", "primary"]);
+}
+
+/** Every breaker closed and empty, as if nothing had ever happened, and the primary has its traffic. */
+async function wellAgain(): Promise<void> {
+  for (const target of ["primary/close", "primary/auto", "fallback/close", "fallback/auto"]) {
+    const response = await fetch(`${world.edges[1].url}/admin/facilitators/${target}`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${OPERATOR_TOKEN}` },
+      body: JSON.stringify({ reason: "an end-to-end test" }),
+    });
+    expect(response.status).toBe(200);
+  }
+  await vi.waitFor(expectServedByPrimary, RECOVERY);
+}
+
+it("runs in two processes", () => {
+  const [a, b] = world.edges;
+  expect(a.pid).not.toBe(b.pid);
+  for (const { pid } of [a, b]) expect(process.kill(pid, 0)).toBe(true);
+});
+
+it("quotes at every edge before any facilitator was ever reached, and charges nobody", async () => {
+  for (const edge of ["a", "b"] as const) {
+    const { accepts } = await quoteOf(answerUrl(edge));
+    expect(accepts[0]).toMatchObject({ scheme: "exact", network: NETWORK });
+  }
+  expect(await servedBy("b")).toBe("503 facilitator_unavailable");
+});
+
+it("serves both edges when the facilitators are there, and learns what they serve", async () => {
+  await Promise.all([primary.connect(), fallback.connect()]);
+  await vi.waitFor(expectServedByPrimary, RECOVERY);
+  await vi.waitFor(
+    async () => expect((await primaryView()).supported?.kinds).toHaveLength(1),
+    RECOVERY,
+  );
+});
+
+it("shows a failure that one edge alone sees as that edge's own", async () => {
+  await wellAgain();
+  await vi.waitFor(async () => expect((await primaryView()).verify.callingEdges).toBe(2), SOON);
+  for (let call = 0; call < 8; call += 1) expect(await servedBy("a")).toBe("primary");
+  const before = await primaryFailures();
+  await primary.paths[PLACES.b].cut();
+  expect(await servedBy("b")).toBe("fallback");
+  await vi.waitFor(async () => {
+    const { verify } = await primaryView();
+    expect(verify).toMatchObject({ state: "closed", callingEdges: 2, failingEdges: 1 });
+    expect(await primaryFailures()).toEqual([0, (before[1] ?? 0) + 1]);
+  }, SOON);
+  expect(await servedBy("a")).toBe("primary");
+  await primary.paths[PLACES.b].connect();
+  await vi.waitFor(expectServedByPrimary, RECOVERY);
+});
+
+describe("a primary that is killed", () => {
+  beforeAll(wellAgain);
+
+  it("costs the very next call of every edge nothing: the fallback serves it", async () => {
+    await primary.cut();
+    expect(await servedBy("a")).toBe("fallback");
+    expect(await servedBy("b")).toBe("fallback");
+  });
+
+  it("has its traffic back when it is there again", async () => {
+    await primary.connect();
+    await vi.waitFor(expectServedByPrimary, RECOVERY);
   });
 });
 
-it("carries the very next call of every edge through the fallback when the primary is killed", async () => {
-  await primary.kill();
-  expect(await pay("edge-a")).toBe("settled by fallback");
-  expect(await pay("edge-b")).toBe("settled by fallback");
-});
+describe("a primary that hangs, as one edge found", () => {
+  beforeAll(wellAgain);
 
-it("gives the primary its traffic back when it is there again", async () => {
-  await primary.start();
-  await vi.waitFor(async () => expect(await payTwice()).toEqual(SERVED_BY_PRIMARY), RECOVERY);
-});
+  it("is not asked by the other one, whose very next purchase within two seconds goes elsewhere", async () => {
+    const { header } = await buy("b");
+    primary.isHanging = true;
+    await vi.waitFor(async () => {
+      await Promise.all([servedBy("a"), servedBy("a"), servedBy("a")]);
+      expect((await primaryView()).verify.state).toBe("open");
+    }, RECOVERY);
+    const openSinceMs = (await primaryView()).verify.sinceMs;
+    // It has work meanwhile that needs no facilitator, and with that a copy of the shared health.
+    await vi.waitFor(async () => {
+      expect((await send(answerUrl("b"), header)).replayed).toBe(true);
+      const { edges } = await health();
+      expect(edges.filter(({ lastSeenMs }) => lastSeenMs >= openSinceMs)).toHaveLength(2);
+    }, SOON);
+    const startedAtMs = performance.now();
+    const asked = await askedBy("b", async () => expect(await servedBy("b")).toBe("fallback"));
+    expect(asked).toBe(0);
+    expect(performance.now() - startedAtMs).toBeLessThan(NO_WAIT_MS);
+    expect(Date.now() - openSinceMs).toBeLessThan(2_000);
+  });
 
-it("spares other edges the wait for a primary that hangs, within two seconds", async () => {
-  primary.isHanging = true;
-  await vi.waitFor(
-    async () => {
-      await Promise.all([pay("edge-a"), pay("edge-a"), pay("edge-a")]);
-      expect((await primaryView())?.verify.state).toBe("open");
-    },
-    { timeout: 20_000, interval: 200 },
-  );
-  await vi.waitFor(
-    async () => {
-      const startedAtMs = performance.now();
-      expect(await pay("edge-b")).toBe("settled by fallback");
-      expect(performance.now() - startedAtMs).toBeLessThan(500);
-    },
-    { timeout: 2_000, interval: 100 },
-  );
-});
-
-it("probes it by one call at a time, beside the calls, until it answers again", async () => {
-  primary.verifications = 0;
-  await vi.waitFor(
-    async () => {
-      const startedAtMs = performance.now();
-      await Promise.all([pay("edge-a"), pay("edge-a"), pay("edge-b"), pay("edge-b")]);
-      expect(performance.now() - startedAtMs).toBeLessThan(500);
-      expect(primary.verifications).toBeGreaterThan(0);
-    },
-    { timeout: 20_000, interval: 100 },
-  );
-  expect(primary.verifications).toBe(1);
-  primary.isHanging = false;
-  await vi.waitFor(async () => expect(await payTwice()).toEqual(SERVED_BY_PRIMARY), RECOVERY);
+  it("is probed by one call at a time over both edges, beside the calls, until it answers", async () => {
+    let asked = 0;
+    const both = () => Promise.all([servedBy("a"), servedBy("a"), servedBy("b"), servedBy("b")]);
+    await vi.waitFor(async () => {
+      asked += await askedBy("a", async () => {
+        asked += await askedBy("b", both);
+      });
+      expect(asked).toBeGreaterThan(0);
+    }, RECOVERY);
+    expect(asked).toBe(1);
+    primary.isHanging = false;
+    await vi.waitFor(expectServedByPrimary, RECOVERY);
+  });
 });

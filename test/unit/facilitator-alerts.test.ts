@@ -33,7 +33,8 @@ class Health {
   #sequence = 0;
 
   change(next: HealthState): void {
-    this.state = withAlerts(this.state, next, CONFIGS, [NETWORK], this.nowMs);
+    const scope = { region: "weur", facilitators: CONFIGS, networks: [NETWORK] } as const;
+    this.state = withAlerts(this.state, next, scope, this.nowMs);
   }
 
   report(
@@ -84,7 +85,7 @@ describe("operators hear", () => {
     health.report("primary", "settle", THREE_TIMEOUTS);
     expect(health.state.alerts.waiting[0]).toMatchObject({
       kind: "facilitator_open",
-      detail: "settle at primary fails; calls go elsewhere",
+      detail: "settle at primary fails; calls go elsewhere (region weur)",
       atMs: health.nowMs,
     });
     health.report("primary", "settle", THREE_TIMEOUTS);
@@ -100,7 +101,7 @@ describe("operators hear", () => {
     health.report("fallback", "settle", THREE_TIMEOUTS);
     health.report("primary", "settle", THREE_TIMEOUTS);
     expect(health.state.alerts.waiting.at(-1)?.detail).toBe(
-      `no facilitator is well for settle of exact on ${NETWORK} (v2)`,
+      `no facilitator is well for settle of exact on ${NETWORK} (v2) (region weur)`,
     );
     expect(health.taken()).toEqual(["facilitator_open", "facilitator_open", "no_facilitator"]);
     health.probe("server");
@@ -129,7 +130,7 @@ describe("operators hear", () => {
     expect(health.taken()).toEqual([]);
     health.report("primary", "settle", ["timeout"]);
     expect(health.state.alerts.waiting[0]?.detail).toBe(
-      "2 of the last 21 settlements at primary failed",
+      "2 of the last 21 settlements at primary failed (region weur)",
     );
     health.report("primary", "settle", ["timeout"]);
     expect(health.taken()).toEqual(["settle_success_low"]);

@@ -1,8 +1,11 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { ConfigError, parseConfig } from "../../src/config.ts";
+import { readVariables } from "../../src/cli/variables-file.ts";
+import { ConfigError } from "../../src/config-source.ts";
+import { parseConfig } from "../../src/config.ts";
+import { cdpCredentials } from "../support/cdp-credentials.ts";
 import { runClaw } from "../support/dev-process.ts";
 
 const SOURCE = {
@@ -19,6 +22,11 @@ function parse(facilitators: unknown, secrets: Readonly<Record<string, string>> 
 }
 
 const PAYAI = { id: "payai", url: "https://facilitator.example" };
+const CDP = {
+  ...PAYAI,
+  id: "cdp",
+  auth: { type: "cdp", keyId: "CDP_KEY_ID", secret: "CDP_KEY_SECRET" },
+};
 const SECURED = { ...PAYAI, auth: { type: "bearer", secret: "PAYAI_TOKEN" } };
 
 describe("the facilitators of the configuration", () => {
@@ -35,6 +43,33 @@ describe("the facilitators of the configuration", () => {
   it("take their token from the secret that is named", () => {
     const [facilitator] = parse([SECURED], { PAYAI_TOKEN: "token-of-the-tests" });
     expect(facilitator?.auth).toEqual({ type: "bearer", token: "token-of-the-tests" });
+  });
+
+  it("take the id and the secret of an API key from the secrets that are named", async () => {
+    const { auth } = await cdpCredentials("EdDSA");
+    const secrets = { CDP_KEY_ID: auth.keyId, CDP_KEY_SECRET: auth.secret };
+    expect(parse([CDP], secrets)[0]?.auth).toEqual(auth);
+  });
+
+  it.each<[string, Record<string, string>, string]>([
+    ["without its id", { CDP_KEY_SECRET: "c2VjcmV0" }, "cdp needs the secret CDP_KEY_ID"],
+    ["without its secret", { CDP_KEY_ID: "id" }, "cdp needs the secret CDP_KEY_SECRET"],
+    [
+      "with a secret that can't sign",
+      { CDP_KEY_ID: "id", CDP_KEY_SECRET: "c2VjcmV0" },
+      "cdp: the secret CDP_KEY_SECRET must be an Ed25519 key (base64) or a P-256 key (PKCS #8 PEM)",
+    ],
+  ])("refuse an API key %s, naming the secret and not what is in it", (_, secrets, problem) => {
+    expect(() => parse([CDP], secrets)).toThrow(new ConfigError("FACILITATORS", problem));
+  });
+
+  it("may be reached without TLS on this machine only", () => {
+    for (const url of ["http://127.0.0.1:1", "http://[::1]:1", "http://localhost:1/x402"]) {
+      expect(parse([{ ...PAYAI, url }])[0]?.url).toBe(url);
+    }
+    for (const url of ["http://127.0.0.1.example", "http://10.0.0.1", "http://localhost.example"]) {
+      expect(() => parse([{ ...PAYAI, url }])).toThrow(/0\.url must be https/);
+    }
   });
 
   it.each<[string, unknown, RegExp]>([
@@ -67,6 +102,29 @@ describe("the facilitators of the configuration", () => {
       /0\.timeouts\.supportedMs/,
     ],
     ["a timeout that does not exist", [{ ...PAYAI, timeouts: { ms: 500 } }], /0\.timeouts .*"ms"/],
+    [
+      "an API key in place of the name of its secret",
+      [{ ...CDP, auth: { ...CDP.auth, keyId: "5e3c1f0a" } }],
+      /0\.auth\.keyId must be the name of a Worker secret/,
+    ],
+    [
+      "an API key without a secret",
+      [{ ...CDP, auth: { type: "cdp", keyId: "CDP_KEY_ID" } }],
+      /0\.auth\.secret/,
+    ],
+    [
+      "credentials in the URL",
+      [{ ...PAYAI, url: "https://user:word@facilitator.example" }],
+      /0\.url must end with its path/,
+    ],
+    ["a query", [{ ...PAYAI, url: "https://facilitator.example/?key=1" }], /0\.url must end/],
+    ["no tenant", [{ ...PAYAI, preferredBy: ["Acme Inc"] }], /0\.preferredBy\.0/],
+    [
+      "too many preferring tenants",
+      [{ ...PAYAI, preferredBy: Array.from({ length: 65 }, (_each, index) => `t-${index}`) }],
+      /0\.preferredBy/,
+    ],
+    ["a hedge that is no yes or no", [{ ...PAYAI, hedgeVerify: "yes" }], /0\.hedgeVerify/],
     ["bearer without its secret", [{ ...PAYAI, auth: { type: "bearer" } }], /0\.auth\.secret/],
     [
       "nine of them",
@@ -110,5 +168,29 @@ describe("the configuration", () => {
     const { code, stdout, stderr } = await runClaw(["dev", ...flags, "--facilitator", url]);
     expect([code, stdout]).toEqual([2, ""]);
     expect(stderr).toContain("configuration FACILITATORS: 0.url must be https");
+  });
+
+  it("is refused by `claw dev --vars` too, where a file has what there are no flags for", async () => {
+    const state = await mkdtemp(join(tmpdir(), "claw-config-"));
+    onTestFinished(() => rm(state, { recursive: true, force: true }));
+    const file = join(state, "variables.json");
+    await writeFile(file, JSON.stringify({ FACILITATORS: [CDP], CDP_KEY_ID: "id" }));
+    const flags = `--port 0 --state ${state} --rpc http://127.0.0.1:9 --vars ${file}`.split(" ");
+    const { code, stdout, stderr } = await runClaw(["dev", ...flags]);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toContain("configuration FACILITATORS: cdp needs the secret CDP_KEY_SECRET");
+  });
+
+  it.each([
+    ["is not JSON", "{"],
+    ["is no object", "[]"],
+    ["has a name that is none", '{"facilitators":[]}'],
+  ])("is not looked for in a file that %s", async (_, text) => {
+    const directory = await mkdtemp(join(tmpdir(), "claw-config-"));
+    onTestFinished(() => rm(directory, { recursive: true, force: true }));
+    const file = join(directory, "variables.json");
+    await writeFile(file, text);
+    await expect(readVariables(file)).rejects.toThrow(file);
+    await expect(readVariables(join(directory, "none.json"))).rejects.toThrow("can't be read");
   });
 });

@@ -1,6 +1,8 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { FacilitatorConfig } from "../../src/config.ts";
+import { applyCheck } from "../../src/facilitator/health-state.ts";
 import { healthView } from "../../src/facilitator/health-view.ts";
+import { type PaymentKind, isFacilitatorBound } from "../../src/facilitator/payment-kind.ts";
 import { tenantIdSchema } from "../../src/tenant/tenant-id.ts";
 import {
   CONFIGS,
@@ -81,8 +83,146 @@ describe("failover", () => {
     const edge = world.edge("a");
     const bound = { ...REQUEST, boundFacilitatorId: "fallback" };
     expect((await edge.verify(PAYMENT, bound)).outcome.class).toBe("unavailable");
-    expect(edge.candidatesForSettle(KIND, "fallback")).toEqual(["fallback"]);
+    expect(edge.candidatesForSettle(KIND, "fallback").facilitatorIds).toEqual(["fallback"]);
     expect(world.taken()).toEqual(["fallback/verify"]);
+  });
+});
+
+describe("a facilitator whose breaker is not closed", () => {
+  /** The primary failed its verifications and works again; the fallback is what is set. */
+  async function restingPrimary() {
+    world.set("primary", "verify", "refused");
+    const edge = world.edge("a");
+    for (let count = 0; count < 3; count += 1) {
+      await edge.verify(PAYMENT, REQUEST);
+      await world.pass(4_000);
+    }
+    await world.pass(0);
+    expect(world.state("primary", "verify")).toBe("open");
+    await edge.verify(PAYMENT, REQUEST);
+    await world.pass(0);
+    world.set("primary", "verify", "up");
+    world.taken();
+    return edge;
+  }
+
+  it("is not asked while another one answers", async () => {
+    const edge = await restingPrimary();
+    await edge.verify(PAYMENT, REQUEST);
+    expect(world.taken()).toEqual(["fallback/verify"]);
+  });
+
+  it("is the last resort of a call when nobody else answers", async () => {
+    const edge = await restingPrimary();
+    world.set("fallback", "verify", "refused");
+    const { outcome, facilitatorId } = await edge.verify(PAYMENT, REQUEST);
+    expect([outcome.class, facilitatorId]).toEqual(["valid", "primary"]);
+    expect(world.taken()).toEqual(["fallback/verify", "primary/verify"]);
+    await world.pass(0);
+    expect(world.state("primary", "verify")).toBe("open");
+  });
+
+  it("is asked once by the call that probes it, and closes", async () => {
+    const edge = await restingPrimary();
+    await world.pass(6_000);
+    world.set("fallback", "verify", "refused");
+    expect((await edge.verify(PAYMENT, REQUEST)).facilitatorId).toBe("primary");
+    expect(world.taken().toSorted()).toEqual(["fallback/verify", "primary/verify"]);
+    await world.pass(1_000);
+    expect(world.state("primary", "verify")).toBe("closed");
+  });
+
+  it("is not asked about a payment that was turned down", async () => {
+    const edge = await restingPrimary();
+    world.set("fallback", "verify", rejection("a_reason_of_next_year"));
+    expect((await edge.verify(PAYMENT, REQUEST)).outcome.class).toBe("invalid");
+    expect(world.taken()).toEqual(["fallback/verify"]);
+  });
+
+  it("is not asked after the deadline", async () => {
+    const edge = await restingPrimary();
+    world.set("fallback", "verify", "hanging");
+    const deadlineMs = world.nowMs + VERIFY_MS * 3;
+    const asked = edge.verify(PAYMENT, { ...REQUEST, deadlineMs });
+    await vi.waitFor(() => expect(world.calls).toHaveLength(1));
+    world.nowMs = deadlineMs;
+    expect((await asked).outcome.class).toBe("unavailable");
+    expect(world.taken()).toEqual(["fallback/verify"]);
+  });
+
+  it("may settle what the others turned away unprocessed", async () => {
+    const edge = await restingPrimary();
+    for (let count = 0; count < 3; count += 1) {
+      world.set("primary", "settle", { status: 500, body: {} });
+      await edge.settle("primary", PAYMENT, EXPECTED);
+    }
+    await world.pass(1_000);
+    await edge.verify(PAYMENT, REQUEST);
+    await world.pass(0);
+    expect(world.state("primary", "settle")).toBe("open");
+    expect(edge.candidatesForSettle(KIND, null)).toEqual({
+      facilitatorIds: ["fallback"],
+      lastResortIds: ["primary"],
+    });
+  });
+});
+
+describe("a quote of a scheme that is bound to its facilitator", () => {
+  const BOUND: PaymentKind = { ...KIND, scheme: "upto" };
+
+  /** The facilitators list the kind, each with its own address. */
+  async function listingEdge(...ids: readonly string[]) {
+    for (const config of CONFIGS.filter(({ id }) => ids.includes(id))) {
+      const extra = { facilitatorAddress: `address of ${config.id}` };
+      const supported = { kinds: [{ ...BOUND, extra }], extensions: [], signers: {} };
+      const check = { signal: "healthy", durationMs: 10, supported } as const;
+      const context = { nowMs: world.nowMs, random: 0.5 };
+      world.health = applyCheck(world.health, config, check, context);
+    }
+    const edge = world.edge("a");
+    await edge.verify(PAYMENT, { ...REQUEST, kind: BOUND });
+    await world.pass(0);
+    world.taken();
+    return edge;
+  }
+
+  it("names the first in order, and what it has to carry of it", async () => {
+    const edge = await listingEdge("primary", "fallback");
+    expect(edge.facilitatorForQuote(BOUND)).toEqual({
+      facilitatorId: "primary",
+      extra: { facilitatorAddress: "address of primary" },
+    });
+  });
+
+  it("goes elsewhere when that one is ill at either operation, and what was quoted stays", async () => {
+    const edge = await listingEdge("primary", "fallback");
+    const quoted = edge.facilitatorForQuote(BOUND)?.facilitatorId ?? "";
+    world.set("primary", "settle", { status: 500, body: {} });
+    await edge.settle("primary", PAYMENT, EXPECTED);
+    expect(edge.facilitatorForQuote(BOUND)?.facilitatorId).toBe("fallback");
+    expect(edge.candidatesForSettle(BOUND, quoted)).toEqual({
+      facilitatorIds: ["primary"],
+      lastResortIds: [],
+    });
+    const bound = { ...REQUEST, kind: BOUND, boundFacilitatorId: quoted };
+    expect((await edge.verify(PAYMENT, bound)).facilitatorId).toBe("primary");
+  });
+
+  it("names the least ill when none is well, and nobody when none lists the kind", async () => {
+    const edge = await listingEdge("fallback");
+    world.set("fallback", "settle", { status: 500, body: {} });
+    await edge.settle("fallback", PAYMENT, EXPECTED);
+    expect(edge.facilitatorForQuote(BOUND)?.facilitatorId).toBe("fallback");
+    expect(edge.facilitatorForQuote({ ...BOUND, scheme: "batch-settlement" })).toBeNull();
+  });
+
+  it.each<[PaymentKind["scheme"], string, boolean]>([
+    ["exact", "eip155:8453", false],
+    ["exact", "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp", true],
+    ["upto", "eip155:8453", true],
+    ["batch-settlement", "eip155:8453", true],
+  ])("of %s on %s: bound %s", (scheme, network, isBound) => {
+    expect(isFacilitatorBound({ x402Version: 2, scheme, network })).toBe(isBound);
   });
 });
 
@@ -96,10 +236,16 @@ describe("what a tenant prefers", () => {
   it("goes first, at verify and at settle, for that tenant alone", async () => {
     const edge = world.edge("a", configs);
     expect((await edge.verify(PAYMENT, of("acme"))).facilitatorId).toBe("fallback");
-    expect(edge.candidatesForSettle(KIND, null, "acme")).toEqual(["fallback", "primary"]);
+    expect(edge.candidatesForSettle(KIND, null, "acme").facilitatorIds).toEqual([
+      "fallback",
+      "primary",
+    ]);
     expect((await edge.verify(PAYMENT, of("other"))).facilitatorId).toBe("primary");
-    expect(edge.candidatesForSettle(KIND, null, "other")).toEqual(["primary", "fallback"]);
-    expect(edge.candidatesForSettle(KIND, null)).toEqual(["primary", "fallback"]);
+    expect(edge.candidatesForSettle(KIND, null, "other").facilitatorIds).toEqual([
+      "primary",
+      "fallback",
+    ]);
+    expect(edge.candidatesForSettle(KIND, null).facilitatorIds).toEqual(["primary", "fallback"]);
   });
 
   it("gives way to health like any order", async () => {
@@ -107,7 +253,10 @@ describe("what a tenant prefers", () => {
     const edge = world.edge("a", configs);
     const { facilitatorId, outcome } = await edge.verify(PAYMENT, of("acme"));
     expect([outcome.class, facilitatorId]).toEqual(["valid", "primary"]);
-    expect(edge.candidatesForSettle(KIND, null, "acme")).toEqual(["primary", "fallback"]);
+    expect(edge.candidatesForSettle(KIND, null, "acme").facilitatorIds).toEqual([
+      "primary",
+      "fallback",
+    ]);
   });
 });
 

@@ -203,7 +203,9 @@ describe("a health check", () => {
     expect(routingHealth(state, START_MS).facilitators["primary"]?.kinds).toEqual(
       healthy.supported.kinds,
     );
-    expect(views(state).primary.supported?.fetchedAtMs).toBe(START_MS);
+    const { supported } = views(state, START_MS + 60_000).primary;
+    expect(supported).toEqual({ ...healthy.supported, fetchedAtMs: START_MS, isStale: true });
+    expect(views(known, START_MS + 59_999).primary.supported?.isStale).toBe(false);
   });
 });
 

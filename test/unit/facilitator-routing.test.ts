@@ -17,6 +17,7 @@ function facilitator(id: string, health: Health = {}): RoutableFacilitator {
     networks: null,
     kinds: [KIND],
     isSuspect: false,
+    isPassedOver: false,
     holdsProbe: false,
     ...rest,
     breaker: { state, epoch: 7, isProbing: false, rateLimitedUntilMs },
@@ -47,6 +48,15 @@ describe("planRoute", () => {
       "puts one that just failed here behind",
       [facilitator("a", { isSuspect: true }), facilitator("b")],
       "b a:suspect",
+    ],
+    [
+      "puts one that is ill at verifying behind, and one that failed here further",
+      [
+        facilitator("a", { isSuspect: true }),
+        facilitator("b", { isPassedOver: true }),
+        facilitator("c"),
+      ],
+      "c b:passed_over a:suspect",
     ],
     [
       "puts one that limits us behind",
@@ -136,6 +146,7 @@ describe("planRoute", () => {
     const health = fc.record({
       state: fc.constantFrom("closed", "open", "half_open", "forced_open"),
       isSuspect: fc.boolean(),
+      isPassedOver: fc.boolean(),
       holdsProbe: fc.boolean(),
       rateLimitedUntilMs: fc.constantFrom(0, NOW_MS + 1),
       kinds: fc.constantFrom(null, [], [KIND], [OTHER_KIND]),

@@ -40,6 +40,33 @@ describe("the shared breaker", () => {
     expect(world.taken()).toEqual(["fallback/verify"]);
   });
 
+  it("of verify takes settlements elsewhere, too, for edges that never failed", async () => {
+    const [one, other] = [world.edge("a"), world.edge("b")];
+    world.set("primary", "verify", "hanging");
+    await trip(one);
+    expect([world.state("primary", "verify"), world.state("primary", "settle")]).toEqual([
+      "open",
+      "closed",
+    ]);
+    expect(await pay(other)).toBe("settled by fallback");
+    expect(world.taken()).not.toContain("primary/settle");
+  });
+
+  it("or none: a payment that was verified elsewhere is settled there, however late that is", async () => {
+    const edge = world.edge("a");
+    world.set("primary", "all", "hanging");
+    await edge.verify(PAYMENT, REQUEST);
+    await world.pass(2_900);
+    // The primary is suspect for another tenth of a second; when it comes to settling, nothing speaks against it.
+    const { facilitatorId } = await edge.verify(PAYMENT, REQUEST);
+    await world.pass(200);
+    expect([facilitatorId, world.state("primary", "verify")]).toEqual(["fallback", "closed"]);
+    expect(edge.candidatesForSettle(KIND, null).facilitatorIds).toEqual(["fallback", "primary"]);
+    world.taken();
+    await edge.verify(PAYMENT, REQUEST);
+    expect(world.taken()).toEqual(["primary/verify", "fallback/verify"]);
+  });
+
   it("is probed beside a call that is served elsewhere, once over all edges, and traffic returns", async () => {
     const edges = [world.edge("a"), world.edge("b"), world.edge("c")];
     world.set("primary", "all", "refused");
@@ -82,14 +109,14 @@ describe("the shared breaker", () => {
     await world.pass(1_000);
     await edge.verify(PAYMENT, REQUEST);
     await world.pass(0);
-    expect(edge.candidatesForSettle(KIND, null)).toEqual(["primary", "fallback"]);
+    expect(edge.candidatesForSettle(KIND, null).facilitatorIds).toEqual(["primary", "fallback"]);
     expect(await edge.settle("primary", PAYMENT, EXPECTED)).toMatchObject({ class: "settled" });
-    expect(edge.candidatesForSettle(KIND, null)).toEqual(["fallback"]);
+    expect(edge.candidatesForSettle(KIND, null).facilitatorIds).toEqual(["fallback"]);
     await world.pass(1_000);
     edge.candidatesForSettle(KIND, null);
     await world.pass(1_000);
     expect(world.state("primary", "settle")).toBe("closed");
-    expect(edge.candidatesForSettle(KIND, null)).toEqual(["primary", "fallback"]);
+    expect(edge.candidatesForSettle(KIND, null).facilitatorIds).toEqual(["primary", "fallback"]);
   });
 
   it("never leaves nobody: with all open, all are tried", async () => {

@@ -21,7 +21,7 @@ async function request<Result>(
   run: (gateway: ReturnType<typeof facilitatorGateway>) => Promise<Result>,
 ): Promise<Result> {
   const context = createExecutionContext();
-  const result = await run(facilitatorGateway(env, context));
+  const result = await run(facilitatorGateway(env, context, "weur"));
   await waitOnExecutionContext(context);
   return result;
 }
@@ -37,7 +37,7 @@ it("reports behind its requests, together, and learns from the shared health wha
       retryAfterMs: null,
     });
   }
-  const { facilitators, edges } = await facilitatorHealthOf(env).view();
+  const { facilitators, edges } = await facilitatorHealthOf(env, "weur").view();
   expect(facilitators.map(({ id, verify: { state } }) => `${id} ${state}`)).toEqual([
     "primary open",
     "fallback open",
@@ -45,7 +45,7 @@ it("reports behind its requests, together, and learns from the shared health wha
   expect(edges).toHaveLength(1);
   expect(edges[0]?.calls.map(({ calls }) => calls)).toEqual([8, 8]);
   const candidates = await request(async (gateway) => gateway.candidatesForSettle(KIND, null));
-  expect(candidates).toEqual(["primary", "fallback"]);
+  expect(candidates.facilitatorIds).toEqual(["primary", "fallback"]);
 });
 
 it("does not send a settlement to a facilitator that refuses connections", async () => {

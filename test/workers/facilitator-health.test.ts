@@ -98,6 +98,17 @@ it("checks every facilitator by its alarm, also right after an eviction, and pla
   expect(nextCheckAtMs).toBeLessThanOrEqual(Date.now() + 15_000);
 });
 
+it("reads the lists again within seconds when a kind was withdrawn", async () => {
+  const health = newHealth();
+  await health.report({ instanceId: "edge-a", sequence: 1, outcomes: [] });
+  await runDurableObjectAlarm(health);
+  const planned = () => runInDurableObject(health, (_, { storage }) => storage.getAlarm());
+  expect(await planned()).toBeGreaterThan(Date.now() + 10_000);
+  const withdrawn = outcomes("kind_withdrawn");
+  await health.report({ instanceId: "edge-a", sequence: 2, outcomes: withdrawn });
+  expect(await planned()).toBeLessThanOrEqual(Date.now() + 5_000);
+});
+
 it("stops checking when nobody has asked for a while", async () => {
   const health = newHealth();
   await trip(health);
@@ -178,7 +189,7 @@ it("brings its alerts to the platform's directory within seconds, each once, als
   expect((await alertsSince(startedAtMs))[0]).toMatchObject({
     tenantId: "platform",
     paymentId: null,
-    detail: "verify at primary fails; calls go elsewhere",
+    detail: "verify at primary fails; calls go elsewhere (region default)",
   });
   await evictDurableObject(health);
   await runDurableObjectAlarm(health);
