@@ -24,11 +24,16 @@ export default defineConfig({
           cloudflareTest({
             wrangler: { configPath: "./wrangler.toml", environment: "local" },
             miniflare: {
+              // Tenants' code as isolates of its own, to see how it reaches the egress policy.
+              workerLoaders: { LOADER: {} },
               bindings: {
                 MIGRATIONS: migrations,
                 OPERATOR_TOKEN: "operator-token-of-the-tests",
                 QUOTE_SECRET: "quote-secret-of-the-tests-0123456789",
                 DEPOSIT_SEED: `0x${"5e".repeat(32)}`,
+                PLATFORM_KEYS: JSON.stringify([
+                  { id: "key-of-the-tests", key: Buffer.alloc(32, "k").toString("base64") },
+                ]),
                 // Port 9 (discard) refuses connections: tests that need a facilitator or a chain bring their own.
                 FACILITATORS: JSON.stringify([
                   { id: "primary", url: "http://127.0.0.1:9" },

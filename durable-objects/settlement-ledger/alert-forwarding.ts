@@ -1,27 +1,27 @@
-import { insertAlerts } from "../../src/tenant/directory/alerts.ts";
+import { publishAlerts } from "../../src/alerts/publish-alerts.ts";
 import type { TenantId } from "../../src/tenant/tenant-id.ts";
 import type { AlertRows } from "./alert-rows.ts";
 import { logFailure } from "./log-failure.ts";
 
 /** Alerts per alarm; more than these at once come with the alarms that follow. */
 const BATCH_SIZE = 50;
-/** While the directory is out of reach: the alert is safe in the ledger, and operators can read it there. */
+/** While the directory or the queue is out of reach: the alert is safe in the ledger, and operators can read it there. */
 const RETRY_MS = 30_000;
 
 /**
- * Copies alerts to the platform's directory, where operators see all tenants' at once. One that arrives twice, because
- * its reply was lost, is one there.
+ * Hands alerts to the platform, where operators see all tenants' at once and are told of them. One that is handed over
+ * twice, because the reply was lost, is one there.
  */
 export async function forwardAlerts(
   alerts: AlertRows,
-  db: D1Database,
+  env: Env,
   tenantId: TenantId,
   now: () => number,
 ): Promise<void> {
   const waiting = alerts.waiting(now(), BATCH_SIZE);
   if (waiting.length === 0) return;
   try {
-    await insertAlerts(db, tenantId, waiting);
+    await publishAlerts(env, { tenantId, object: "" }, waiting, now());
     alerts.setForwardAt(waiting, null);
   } catch (error) {
     logFailure("alerts", error);

@@ -10,7 +10,9 @@ import type { AlertStore } from "./store.ts";
 export type LedgerAlertKind =
   | AlertKind
   /** The deposit account does not hold what the books say. */
-  | "deposit_mismatch";
+  | "deposit_mismatch"
+  /** Money came in that is no payment: it is booked as unclaimed, to be given back. */
+  | "unclaimed_deposit";
 
 type AlertRow = {
   alert: number;

@@ -8,6 +8,8 @@ export class Claims {
   readonly #byIdentity = new Map<string, Claim>();
   /** Per (payer, request), oldest first. Mostly one: what is not the first was let past it. */
   readonly #byRequest = new Map<string, readonly Claim[]>();
+  /** Per payer, by identity. */
+  readonly #byPayer = new Map<string, Map<string, Claim>>();
 
   get size(): number {
     return this.#byIdentity.size;
@@ -29,13 +31,31 @@ export class Claims {
     );
   }
 
+  /** Lapsed ones included. */
+  countOfPayer(payer: string): number {
+    return this.#byPayer.get(payer)?.size ?? 0;
+  }
+
+  /** Those whose signature is known to be the payer's. Forgets the payer's lapsed claims first. */
+  provedOfPayer(payer: string, nowMs: number): Claim[] {
+    const claims = [...(this.#byPayer.get(payer)?.values() ?? [])];
+    const live = claims.filter(({ leaseExpiresAtMs }) => leaseExpiresAtMs > nowMs);
+    for (const claim of claims) if (!live.includes(claim)) this.remove(claim);
+    return live.filter(({ signatureProved }) => signatureProved === true);
+  }
+
   put(claim: Claim): void {
     this.#byIdentity.set(claim.identity, claim);
+    const ofPayer = this.#byPayer.get(claim.payer) ?? new Map<string, Claim>();
+    this.#byPayer.set(claim.payer, ofPayer.set(claim.identity, claim));
     this.#byRequest.set(requestKey(claim), [...this.othersOf(claim), claim]);
   }
 
   remove(claim: Claim): void {
     this.#byIdentity.delete(claim.identity);
+    const ofPayer = this.#byPayer.get(claim.payer);
+    ofPayer?.delete(claim.identity);
+    if (ofPayer?.size === 0) this.#byPayer.delete(claim.payer);
     const key = requestKey(claim);
     const others = this.othersOf(claim);
     if (others.length === 0) this.#byRequest.delete(key);

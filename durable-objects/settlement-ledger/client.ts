@@ -30,6 +30,13 @@ import type {
   Receipt,
   ReceiptList,
 } from "../../src/contracts/tenant-api.ts";
+import type {
+  DepositList,
+  DepositListQuery,
+  Refund,
+  RefundReply,
+  RefundRequest,
+} from "../../src/contracts/refunds.ts";
 import type { TenantId } from "../../src/tenant/tenant-id.ts";
 
 /** One tenant's ledger as its callers see it. Calls reject only when the object itself breaks. */
@@ -46,6 +53,9 @@ export interface LedgerClient {
   readBalance(request: { readonly network: string; readonly asset: string }): Promise<Balance>;
   requestPayout(request: Omit<PayoutRequest, "tenantId">): Promise<PayoutReply<Payout>>;
   readPayout(payoutId: string): Promise<Payout | null>;
+  requestRefund(request: Omit<RefundRequest, "tenantId">): Promise<RefundReply>;
+  readRefund(refundId: string): Promise<Refund | null>;
+  listDeposits(query: DepositListQuery): Promise<DepositList>;
   listPayments(query: PaymentListQuery): Promise<AdminPaymentList>;
   inspectPayment(paymentId: string): Promise<PaymentInspection | null>;
   retryPayment(paymentId: string): Promise<RetryReply>;
@@ -71,6 +81,9 @@ export function ledgerOf(env: Pick<Env, "SETTLEMENT_LEDGER">, tenantId: TenantId
     readBalance: ({ network, asset }) => stub().readBalance(tenantId, network, asset),
     requestPayout: (request) => stub().requestPayout({ ...request, tenantId }),
     readPayout: (payoutId) => stub().readPayout(tenantId, payoutId),
+    requestRefund: (request) => stub().requestRefund({ ...request, tenantId }),
+    readRefund: (refundId) => stub().readRefund(tenantId, refundId),
+    listDeposits: (query) => stub().listDeposits(tenantId, query),
     listPayments: (query) => stub().listPayments(tenantId, query),
     inspectPayment: (paymentId) => stub().inspectPayment(tenantId, paymentId),
     retryPayment: (paymentId) => stub().retryPayment(tenantId, paymentId),

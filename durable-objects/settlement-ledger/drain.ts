@@ -11,12 +11,13 @@ import type { SettleOutcome } from "../../src/settlement/outcome.ts";
 import type { Payment } from "../../src/settlement/payment.ts";
 import { retryDelayMs } from "../../src/settlement/retry-schedule.ts";
 import type { PaymentEvent, TransitionContext } from "../../src/settlement/event.ts";
+import { type DueSource, type Progress, runDrainPool } from "./drain-pool.ts";
+import { SettleSlots } from "./settle-slots.ts";
 
 /** What the drain needs from the world around it. */
-export interface DrainDependencies {
+export interface DrainDependencies extends DueSource {
   payment(paymentId: string): Payment | null;
   apply(paymentId: string, event: PaymentEvent, context: TransitionContext): Payment | null;
-  due(nowMs: number, limit: number): string[];
   chainOf(network: string): ChainReader | null;
   /** Usable facilitators for a payment, in order of preference. */
   facilitatorIds(payment: Payment): readonly string[];
@@ -29,76 +30,87 @@ export interface DrainDependencies {
   wireOf(payment: Payment): Promise<WirePayment | null>;
   /** How long an attempt may stay unanswered, milliseconds. */
   readonly attemptLeaseMs: number;
-  now(): number;
   /** In [0, 1). */
   random(): number;
   /** Something unexpected broke; the payment is tried again later. */
   onError(paymentId: string, error: unknown): void;
 }
 
-/** Payments per read of the due index. */
-const BATCH_SIZE = 60;
-/** Batches per alarm: 10 × 60 payments, then the alarm fires again, so that other events get their turn. */
-const BATCHES_MAX = 10;
-/** A Worker may hold six outgoing connections at once. */
-const CONCURRENCY = 6;
 /** The longest useful path is close, check, settle, wait; the rest is margin. */
 const STEPS_MAX = 6;
+/** What waited for a facilitator that hangs makes room for what comes after it in the index; with jitter. */
+const HANGING_RETRY_MS = 20_000;
 
-/** Works off what is due now. Never throws for a payment's sake: one that breaks waits, the others go on. */
+/**
+ * Works off what is due. Never throws for a payment's sake: one that breaks waits, the others go on. What is left when
+ * its time is over is still due, so that the alarm fires again for it at once.
+ */
 export async function drainDue(deps: DrainDependencies): Promise<void> {
-  const visited = new Set<string>();
-  for (let batch = 0; batch < BATCHES_MAX; batch += 1) {
-    const ids = deps.due(deps.now(), BATCH_SIZE).filter((id) => !visited.has(id));
-    if (ids.length === 0) return;
-    for (const id of ids) visited.add(id);
-    const queue = ids.values();
-    await Promise.all(
-      Array.from({ length: CONCURRENCY }, async () => {
-        for (const id of queue) await advance(id, deps);
-      }),
-    );
+  const slots = new SettleSlots();
+  await runDrainPool((paymentId) => advance(paymentId, slots, deps), slots, deps);
+  for (const paymentId of slots.waitingInVain()) {
+    if (isDueLater(paymentId, deps)) continue;
+    const untilMs = Math.round(deps.now() + HANGING_RETRY_MS * (1 - deps.random() / 2));
+    deps.apply(paymentId, { type: "deferred", untilMs }, contextOf(deps));
   }
 }
 
 /** Takes one payment as far as it goes now. */
-async function advance(paymentId: string, deps: DrainDependencies): Promise<void> {
+async function advance(
+  paymentId: string,
+  slots: SettleSlots,
+  deps: DrainDependencies,
+): Promise<Progress> {
   try {
-    await advanceUnguarded(paymentId, deps);
+    if ((await advanceUnguarded(paymentId, slots, deps)) === "in_line") return "in_line";
   } catch (error) {
     deps.onError(paymentId, error);
     const untilMs = deps.now() + retryDelayMs(deps.payment(paymentId)?.retryCount ?? 0, 0);
     deps.apply(paymentId, { type: "deferred", untilMs }, contextOf(deps));
   }
+  return isDueLater(paymentId, deps) ? "due_later" : "still_due";
 }
 
-async function advanceUnguarded(paymentId: string, deps: DrainDependencies): Promise<void> {
+function isDueLater(paymentId: string, deps: DrainDependencies): boolean {
+  return (deps.payment(paymentId)?.dueAtMs ?? Infinity) > deps.now();
+}
+
+async function advanceUnguarded(
+  paymentId: string,
+  slots: SettleSlots,
+  deps: DrainDependencies,
+): Promise<"in_line" | "done"> {
   let chainDown = false;
   const done = new Set<NextStep["step"]>();
   for (let count = 0; count < STEPS_MAX; count += 1) {
     const payment = deps.payment(paymentId);
-    if (payment === null) return;
+    if (payment === null) return "done";
     const chain = deps.chainOf(payment.authorization.network);
     const step = nextStep(payment, {
       nowMs: deps.now(),
       chain: chain === null ? "none" : chainDown ? "down" : "up",
-      facilitatorIds: deps.facilitatorIds(payment),
+      // Asked for by the few steps that settle.
+      get facilitatorIds() {
+        return deps.facilitatorIds(payment);
+      },
     });
     // The same step twice would only repeat what was just learnt: it waits for its time.
-    if (done.has(step.step)) return;
+    if (done.has(step.step)) return "done";
     done.add(step.step);
     if (step.step === "wait") {
       if (step.untilMs !== payment.dueAtMs) {
         deps.apply(paymentId, { type: "deferred", untilMs: step.untilMs }, contextOf(deps));
       }
-      return;
+      return "done";
     }
-    const event = await perform(step, payment, chain, deps);
+    if (step.step === "settle" && !slots.take(step.facilitatorId, paymentId)) return "in_line";
+    const event = await perform(step, payment, chain, slots, deps);
     chainDown ||=
       (event.type === "chain_checked" || event.type === "confirmation_checked") &&
       event.evidence.found === "unavailable";
     deps.apply(paymentId, event, contextOf(deps));
   }
+  return "done";
 }
 
 /** Does one step and says what came of it. */
@@ -106,6 +118,7 @@ async function perform(
   step: Exclude<NextStep, { step: "wait" }>,
   payment: Payment,
   chain: ChainReader | null,
+  slots: SettleSlots,
   deps: DrainDependencies,
 ): Promise<PaymentEvent> {
   switch (step.step) {
@@ -135,8 +148,14 @@ async function perform(
                 payment.claimedAtMs,
               ),
       };
-    case "settle":
-      return settleOnce(step.facilitatorId, payment, deps);
+    case "settle": {
+      const startedAtMs = deps.now();
+      try {
+        return await settleOnce(step.facilitatorId, payment, deps);
+      } finally {
+        slots.giveBack(step.facilitatorId, deps.now() - startedAtMs);
+      }
+    }
     case "give_up_fulfilment":
       return { type: "fulfilment_lapsed" };
     case "abandon":

@@ -21,6 +21,7 @@ import type { PaymentEvent, TransitionContext } from "../../src/settlement/event
 import { transition } from "../../src/settlement/transition.ts";
 import { CLAIMS_MAX, Claims } from "./claims.ts";
 import { Fulfilments } from "./fulfilments.ts";
+import { PayerLimits } from "./payer-limits.ts";
 import type { ExpiredObject, LedgerStore } from "./store.ts";
 
 /** Longer than the verify and handler deadlines of every plan together, so a working edge never loses its claim. */
@@ -28,6 +29,12 @@ export const CLAIM_LEASE_MS = 60_000;
 
 /** A stored response is kept at least until nobody can be charged for it any more. */
 const RESPONSE_KEPT_AGAIN_MS = 3_600_000;
+
+/**
+ * A superseded payment stays known for so long after its authorization could last land: its client may resend it until
+ * then and gets the earlier payment's answer, and clocks may differ.
+ */
+const SUPERSEDED_KEPT_MS = 3_600_000;
 
 /** An object that could not be deleted is tried again after this time. */
 const OBJECT_DELETE_AGAIN_MS = 60_000;
@@ -46,6 +53,7 @@ export interface StageCommand extends Omit<StageRequest, "tenantId" | "plan"> {
 export class Ledger {
   readonly #store: LedgerStore;
   readonly #claims = new Claims();
+  readonly #limits = new PayerLimits(this.#claims);
   readonly #fulfilments = new Fulfilments();
   /** Payments whose answers were written out, not yet in their rows: the next write takes them along. */
   readonly #answered = new Set<string>();
@@ -62,15 +70,13 @@ export class Ledger {
   /** Decides who may work on a payment, and what everyone else is told. Reads mostly; a grant is memory only. */
   claim(command: ClaimCommand, newPaymentId: string, nowMs: number): ClaimDecision {
     if (this.#claims.size >= CLAIMS_MAX) this.#claims.removeLapsed(nowMs);
-    const decision = decideClaim(command, this.#knowledge(command, nowMs), {
-      nowMs,
-      leaseMs: CLAIM_LEASE_MS,
-      newPaymentId,
-    });
+    const context = { nowMs, leaseMs: CLAIM_LEASE_MS, newPaymentId };
+    let decision = decideClaim(command, this.#knowledge(command, nowMs), context);
     if (decision.decision === "grant") {
       if (this.#claims.size >= CLAIMS_MAX) return { decision: "refused", reason: "rate_limited" };
-      this.#claims.put(decision.claim);
+      decision = this.#limits.admit(decision.claim, command.alongside === true, nowMs);
     }
+    if (decision.decision === "grant") this.#claims.put(decision.claim);
     const superseded = "superseded" in decision ? decision.superseded : null;
     if (superseded !== null) this.#rememberSuperseded(superseded, nowMs);
     return this.#advanceFulfilment(decision, { nowMs, jitter: 0 });
@@ -101,11 +107,21 @@ export class Ledger {
     }
   }
 
-  /** Gives a claim back; nothing was charged. A holder that was overtaken changes nothing. */
-  release(identity: string, paymentId: string, fence: number): boolean {
+  /**
+   * Gives a claim back; nothing was charged. A holder that was overtaken changes nothing.
+   * @param handlerRanAtMs when its handler ran for nothing; null when it did not run
+   */
+  release(
+    identity: string,
+    paymentId: string,
+    fence: number,
+    handlerRanAtMs: number | null = null,
+  ): boolean {
     const claim = this.#heldClaim(identity, paymentId, fence);
-    if (claim !== null) this.#claims.remove(claim);
-    return claim !== null;
+    if (claim === null) return false;
+    this.#claims.remove(claim);
+    this.#limits.released(claim, handlerRanAtMs);
+    return true;
   }
 
   /** Makes response and intent durable and opens the first attempt, before any settle call is made. */
@@ -132,6 +148,7 @@ export class Ledger {
       response: command.response === null ? "none" : "kept",
       fulfilment:
         command.response === null ? { state: "pending", attempts: 0, beforeMs: expiresAtMs } : null,
+      refundOf: null,
       ruling: null,
       resignGuard: claim.resignGuard,
       replayGraceMs: claim.replayGraceMs,
@@ -164,11 +181,12 @@ export class Ledger {
         this.#store.responses.put(payment.paymentId, command.response, expiresAtMs);
       }
       for (const other of overtaken) {
-        this.#store.payments.putSuperseded(supersede(other, payment.paymentId), context.nowMs);
+        this.#store.superseded.put(supersede(other, payment.paymentId), context.nowMs);
       }
       this.#store.wakeAt(Math.min(payment.dueAtMs ?? expiresAtMs, expiresAtMs));
     });
     for (const done of [claim, ...overtaken]) this.#claims.remove(done);
+    this.#limits.staged(claim, payment);
     return { result: "staged", payment, attempt: payment.attempts.length };
   }
 
@@ -242,12 +260,16 @@ export class Ledger {
       if (payment !== before) this.#store.payments.update(payment);
       if (payment.evidence !== before.evidence) {
         this.#store.payments.setEvidence(payment, payment.evidence);
+        if (payment.evidence !== null) {
+          this.#store.deposits.claim(payment, payment.evidence, context.nowMs);
+        }
       }
       for (const effect of effects) {
         if (effect.effect === "post") this.#store.journal.append(effect.posting, context.nowMs);
         else this.#store.alerts.append(effect.kind, paymentId, effect.detail, context.nowMs);
       }
       if (payment.dueAtMs !== null) this.#store.wakeAt(payment.dueAtMs);
+      this.#limits.moved(before, payment, context.nowMs);
       return payment;
     });
   }
@@ -288,6 +310,11 @@ export class Ledger {
     return objects;
   }
 
+  /** Forgets superseded payments that can't land any more, at most `limit`. */
+  removeSuperseded(limit: number, nowMs: number): void {
+    this.#store.superseded.removeLapsed(nowMs - SUPERSEDED_KEPT_MS, limit);
+  }
+
   /** Takes note that these objects are deleted. */
   forgetObjects(objects: readonly ExpiredObject[]): void {
     this.#store.transaction(() => {
@@ -313,7 +340,7 @@ export class Ledger {
 
   #knowledge(command: ClaimCommand, nowMs: number): Parameters<typeof decideClaim>[1] {
     const { payments } = this.#store;
-    const superseded = payments.superseded(command.identity);
+    const superseded = this.#store.superseded.get(command.identity);
     const payment = payments.byIdentity(command.identity);
     const earlierClaim = this.#claims.ofRequest(command.payer, command.requestFingerprint);
     return {
@@ -337,9 +364,9 @@ export class Ledger {
   }
 
   #rememberSuperseded(superseded: Superseded, nowMs: number): void {
-    const known = this.#store.payments.superseded(superseded.identity);
+    const known = this.#store.superseded.get(superseded.identity);
     if (known?.supersededBy === superseded.supersededBy) return;
-    this.#store.payments.putSuperseded(superseded, nowMs);
+    this.#store.superseded.put(superseded, nowMs);
   }
 
   #heldClaim(identity: string, paymentId: string, fence: number): Claim | null {
@@ -347,18 +374,17 @@ export class Ledger {
     return claim?.paymentId === paymentId && claim.fence === fence ? claim : null;
   }
 
-  /** A log that already proves another payment proves nothing here. */
+  /** A log that already proves another payment, or that is being given back, proves nothing here. */
   #checked(payment: Payment, event: PaymentEvent): PaymentEvent {
     const evidence: AuthorizationEvidence | ConfirmationEvidence | null =
       event.type === "chain_checked" || event.type === "confirmation_checked"
         ? event.evidence
         : null;
     if (evidence === null || !("transfer" in evidence)) return event;
-    const owner = this.#store.payments.paymentProvedBy(
-      payment.authorization.network,
-      evidence.transfer,
-    );
-    if (owner === null || owner === payment.paymentId) return event;
+    const { network } = payment.authorization;
+    const owner = this.#store.payments.paymentProvedBy(network, evidence.transfer);
+    const isFree = owner === null && !this.#store.deposits.isGivenBack(network, evidence.transfer);
+    if (isFree || owner === payment.paymentId) return event;
     return event.type === "chain_checked"
       ? {
           type: "chain_checked",

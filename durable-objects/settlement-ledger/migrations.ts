@@ -261,4 +261,96 @@ CREATE TABLE reconciliations (
 ) STRICT, WITHOUT ROWID;
 `,
   },
+  {
+    id: "009_deposits_and_refunds",
+    sql: `
+-- The journal of whatever moves money, deposits that are no payment too: without its reference to payments.
+CREATE TABLE journal_of_sources (
+  -- Id of the payment, payout, refund or deposit.
+  source_id TEXT NOT NULL,
+  posting INTEGER NOT NULL,
+  account TEXT NOT NULL
+    CHECK (account IN ('deposit', 'payable', 'fees', 'in_flight', 'unclaimed', 'credits')),
+  kind TEXT NOT NULL,
+  asset TEXT NOT NULL,
+  amount_atomic TEXT NOT NULL
+    CHECK (ltrim(amount_atomic, '-') <> '' AND ltrim(amount_atomic, '-') NOT GLOB '*[^0-9]*'),
+  at_ms INTEGER NOT NULL,
+  PRIMARY KEY (source_id, posting, account)
+) STRICT, WITHOUT ROWID;
+INSERT INTO journal_of_sources (source_id, posting, account, kind, asset, amount_atomic, at_ms)
+  SELECT payment_id, posting, account, kind, asset, amount_atomic, at_ms FROM journal;
+DROP TABLE journal;
+ALTER TABLE journal_of_sources RENAME TO journal;
+
+CREATE TRIGGER journal_is_append_only_update BEFORE UPDATE ON journal
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+
+CREATE TRIGGER journal_is_append_only_delete BEFORE DELETE ON journal
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+
+-- Transfers to the deposit account that prove no payment.
+CREATE TABLE deposits (
+  deposit_id TEXT NOT NULL PRIMARY KEY,
+  network TEXT NOT NULL,
+  asset TEXT NOT NULL,
+  payer TEXT NOT NULL,
+  ${AMOUNT("amount_atomic")},
+  transaction_hash TEXT NOT NULL,
+  log_index INTEGER NOT NULL,
+  block_number TEXT NOT NULL,
+  found_at_ms INTEGER NOT NULL,
+  -- The payment that it proved after all; null as long as it is unclaimed.
+  claimed_by TEXT REFERENCES payments (payment_id),
+  -- Booked once, however often the chain is searched.
+  UNIQUE (network, transaction_hash, log_index)
+) STRICT, WITHOUT ROWID;
+
+-- Up to where transfers to the deposit account were searched: a block as deep as settlements are confirmed at.
+ALTER TABLE reconciliations ADD COLUMN scanned_block TEXT;
+
+-- What an outgoing payment gives back to its payer; null for all others.
+ALTER TABLE payments ADD COLUMN refund_kind TEXT CHECK (refund_kind IN ('payment', 'deposit'));
+ALTER TABLE payments ADD COLUMN refund_of TEXT;
+CREATE INDEX payments_refunds ON payments (refund_of) WHERE refund_of IS NOT NULL;
+-- Of what is given back, at most one refund stands.
+CREATE UNIQUE INDEX payments_standing_refund ON payments (refund_of)
+  WHERE refund_of IS NOT NULL AND state NOT IN ('failed', 'expired');
+`,
+  },
+  {
+    id: "008_short_rows",
+    sql: `
+-- A payment's row is rewritten at every step, so what never changes and is long has a row of its own.
+CREATE TABLE wire_payments (
+  payment_id TEXT NOT NULL PRIMARY KEY REFERENCES payments (payment_id),
+  wire TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO wire_payments (payment_id, wire)
+  SELECT payment_id, wire FROM payments WHERE wire IS NOT NULL;
+ALTER TABLE payments DROP COLUMN wire;
+
+-- Bodies in rows are at most 256 KiB, so each fits into its response's row.
+ALTER TABLE responses ADD COLUMN body BLOB;
+UPDATE responses SET body = COALESCE(
+  (SELECT bytes FROM response_chunks c WHERE c.payment_id = responses.payment_id AND chunk = 0),
+  zeroblob(0)
+) WHERE object_key IS NULL;
+DROP TABLE response_chunks;
+`,
+  },
+  {
+    id: "010_superseded_validity",
+    sql: `
+-- Until when the superseded authorization could land: its row goes after that. Rows from before this column are of
+-- authorizations that were valid for minutes.
+ALTER TABLE superseded ADD COLUMN valid_before_ms INTEGER NOT NULL DEFAULT 0;
+UPDATE superseded SET valid_before_ms = at_ms + 86400000;
+CREATE INDEX superseded_validity ON superseded (valid_before_ms);
+
+-- Operators list what was paid upfront by each of its states. Other paid calls do not write this index.
+DROP INDEX payments_unfulfilled;
+CREATE INDEX payments_fulfilment ON payments (fulfilment) WHERE fulfilment IS NOT NULL;
+`,
+  },
 ];

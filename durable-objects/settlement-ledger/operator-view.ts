@@ -9,16 +9,20 @@ import type {
   PaymentListQuery,
 } from "../../src/contracts/admin-payments.ts";
 import type { SettleOutcome } from "../../src/settlement/outcome.ts";
-import type { Payment, PaymentState } from "../../src/settlement/payment.ts";
+import type { ShownState } from "../../src/settlement/fulfilment.ts";
+import type { Payment } from "../../src/settlement/payment.ts";
+import type { Refunds } from "./refunds.ts";
 import type { SqlStore } from "./sql-store.ts";
 
+/** Upfront payments are called by what became of them once they are settled. */
+const UPFRONT = "fulfilment IS NOT NULL AND state IN ('settled', 'confirmed')";
 const UNUSUAL = "state IN ('staged', 'unknown', 'failed', 'expired')";
 
 /**
  * Conditions that SQLite can answer from an index: of a partial one, its own condition has to be written out. Whatever
  * is in flight is due; nearly all others are confirmed, so that a page of those is soon full.
  */
-const STATE_CONDITIONS: Readonly<Record<PaymentState, string>> = {
+const STATE_CONDITIONS: Readonly<Record<ShownState, string>> = {
   staged: `${UNUSUAL} AND state = 'staged'`,
   settling: `payment_id IN (SELECT payment_id FROM payments WHERE due_at_ms > 0)
     AND state = 'settling'`,
@@ -27,6 +31,9 @@ const STATE_CONDITIONS: Readonly<Record<PaymentState, string>> = {
   confirmed: "state = 'confirmed'",
   failed: `${UNUSUAL} AND state = 'failed'`,
   expired: `${UNUSUAL} AND state = 'expired'`,
+  settled_unfulfilled: `${UPFRONT} AND fulfilment = 'pending'`,
+  fulfilled: `${UPFRONT} AND fulfilment = 'fulfilled'`,
+  paid_undelivered: `${UPFRONT} AND fulfilment = 'undelivered'`,
 };
 
 type RequestRow = { route_path: string; method: string; url: string };
@@ -41,10 +48,12 @@ type EntryRow = {
 export class OperatorView {
   readonly #store: SqlStore;
   readonly #sql: SqlStorage;
+  readonly #refunds: Refunds;
 
-  constructor(store: SqlStore, sql: SqlStorage) {
+  constructor(store: SqlStore, sql: SqlStorage, refunds: Refunds) {
     this.#store = store;
     this.#sql = sql;
+    this.#refunds = refunds;
   }
 
   /** The cursor is the last payment id of the page before. */
@@ -89,6 +98,7 @@ export class OperatorView {
       })),
       evidence:
         evidence === null ? null : { ...evidence, blockNumber: String(evidence.blockNumber) },
+      refund: this.#refunds.latestOf(paymentId),
       response: payment.response,
       answeredAtMs: payment.answeredAtMs,
       chainCheckedAtMs: payment.chainCheckedAtMs,
@@ -109,6 +119,7 @@ export class OperatorView {
     return {
       paymentId: payment.paymentId,
       direction: payment.direction,
+      refundOf: payment.refundOf?.id ?? null,
       state: payment.state,
       fulfilment: payment.fulfilment?.state ?? null,
       route: request.route_path,
@@ -136,7 +147,7 @@ export class OperatorView {
     const rows = this.#sql
       .exec<EntryRow>(
         `SELECT posting, kind, account, amount_atomic, at_ms FROM journal
-         WHERE payment_id = ? ORDER BY posting, account`,
+         WHERE source_id = ? ORDER BY posting, account`,
         paymentId,
       )
       .toArray();

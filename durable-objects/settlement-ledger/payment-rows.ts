@@ -1,7 +1,6 @@
 /** Payments as rows: loading, saving and finding what is due. Every statement is synchronous. */
 import * as z from "zod";
 import type { WirePayment } from "../../src/payment/wire.ts";
-import type { Superseded } from "../../src/settlement/claim.ts";
 import type { TransferEvidence } from "../../src/settlement/evidence.ts";
 import type { Payment, PaymentState } from "../../src/settlement/payment.ts";
 import type { PaidRequest, PaymentStore } from "./store.ts";
@@ -66,6 +65,8 @@ type PaymentRow = {
   fulfilment: "pending" | "fulfilled" | "undelivered" | null;
   fulfilment_attempts: number;
   fulfil_before_ms: number | null;
+  refund_kind: "payment" | "deposit" | null;
+  refund_of: string | null;
   operator_ruling: "settled" | "failed" | null;
   ruled_at_ms: number | null;
   resign_guard: number;
@@ -85,34 +86,52 @@ type PaymentRow = {
 
 const SELECT_PAYMENT = `
 SELECT p.*, e.log_index, e.block_number, e.block_hash, e.block_timestamp_ms
-FROM payments p LEFT JOIN evidence e ON e.payment_id = p.payment_id`;
+FROM payments p LEFT JOIN evidence e ON e.payment_id = p.payment_id
+WHERE p.payment_id = ?`;
 
+/** Payments kept in memory, about 2 KB each: far more than are under way at once. */
+const RECENT_MAX = 2_000;
+
+/**
+ * The only writer of `payments`. A payment is read several times on its way (record, answered, confirmed), so the last
+ * ones that were read or written are kept as they are in their rows; a transaction that is undone forgets them.
+ */
 export class PaymentRows implements PaymentStore {
   readonly #sql: SqlStorage;
+  /** The least recently used first. */
+  readonly #recent = new Map<string, Payment>();
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
   }
 
   byId(paymentId: string): Payment | null {
-    return this.#one(`${SELECT_PAYMENT} WHERE p.payment_id = ?`, paymentId);
+    const known = this.#recent.get(paymentId);
+    if (known !== undefined) return known;
+    const row = this.#sql.exec<PaymentRow>(SELECT_PAYMENT, paymentId).toArray()[0];
+    return row === undefined ? null : this.#remember(toPayment(row));
   }
 
   byIdentity(identity: string): Payment | null {
-    return this.#one(`${SELECT_PAYMENT} WHERE p.identity = ?`, identity);
+    return this.#first("SELECT payment_id FROM payments WHERE identity = ?", identity);
   }
 
   latestUnanswered(payer: string, requestFingerprint: string): Payment | null {
-    return this.#one(
-      `${SELECT_PAYMENT} WHERE p.payer = ? AND p.request_fingerprint = ?
-       AND p.answered_at_ms IS NULL AND p.direction = 'incoming'
-       AND (p.state NOT IN ('failed', 'expired') OR p.operator_ruling = 'settled')
-       AND NOT (p.state IN ('settled', 'confirmed') AND p.response <> 'kept'
-         AND COALESCE(p.fulfilment, '') <> 'pending')
-       ORDER BY p.payment_id DESC LIMIT 1`,
+    return this.#first(
+      `SELECT payment_id FROM payments WHERE payer = ? AND request_fingerprint = ?
+       AND answered_at_ms IS NULL AND direction = 'incoming'
+       AND (state NOT IN ('failed', 'expired') OR operator_ruling = 'settled')
+       AND NOT (state IN ('settled', 'confirmed') AND response <> 'kept'
+         AND COALESCE(fulfilment, '') <> 'pending')
+       ORDER BY payment_id DESC LIMIT 1`,
       payer,
       requestFingerprint,
     );
+  }
+
+  /** Forgets what memory holds: the rows may be others. */
+  forget(): void {
+    this.#recent.clear();
   }
 
   due(nowMs: number, limit: number): string[] {
@@ -137,101 +156,52 @@ export class PaymentRows implements PaymentStore {
 
   wireOf(paymentId: string): WirePayment | null {
     const row = this.#sql
-      .exec<{ wire: string | null }>("SELECT wire FROM payments WHERE payment_id = ?", paymentId)
+      .exec<{ wire: string }>("SELECT wire FROM wire_payments WHERE payment_id = ?", paymentId)
       .toArray()[0];
-    const wire = row?.wire ?? null;
-    return wire === null ? null : wireSchema.parse(JSON.parse(wire));
+    return row === undefined ? null : wireSchema.parse(JSON.parse(row.wire));
   }
 
   setWire(paymentId: string, wire: WirePayment): void {
     this.#sql.exec(
-      "UPDATE payments SET wire = ? WHERE payment_id = ?",
-      JSON.stringify(wire),
+      "INSERT INTO wire_payments (payment_id, wire) VALUES (?, ?)",
       paymentId,
+      JSON.stringify(wire),
     );
   }
 
   insert(payment: Payment, request: PaidRequest, wire: WirePayment | null): void {
-    const { authorization } = payment;
+    const columns = { ...fixedColumns(payment, request), ...changingColumns(payment) };
+    const names = Object.keys(columns);
     this.#sql.exec(
-      `INSERT INTO payments (
-        payment_id, direction, state, identity, payload_digest, request_fingerprint,
-        quote_hash, identifier_hash, idempotency_key_hash, network, asset, payer, payee,
-        amount_atomic, nonce, valid_after_ms, valid_before_ms, fee_atomic, bound_facilitator_id,
-        attempts, transaction_hash, failure, response, resign_guard, replay_grace_ms,
-        route_path, method, url, wire, claimed_at_ms, settled_at_ms, confirmed_at_ms,
-        answered_at_ms, chain_checked_at_ms, retry_count, due_at_ms,
-        fulfilment, fulfilment_attempts, fulfil_before_ms
-      ) VALUES (${Array.from({ length: 39 }, () => "?").join(", ")})`,
-      payment.paymentId,
-      payment.direction,
-      payment.state,
-      payment.identity,
-      payment.payloadDigest,
-      payment.requestFingerprint,
-      payment.proofs.quoteHash,
-      payment.proofs.identifierHash,
-      payment.proofs.idempotencyKeyHash,
-      authorization.network,
-      authorization.asset,
-      authorization.payer,
-      authorization.payee,
-      String(authorization.amountAtomic),
-      authorization.nonce,
-      authorization.validAfterMs,
-      authorization.validBeforeMs,
-      String(payment.feeAtomic),
-      payment.boundFacilitatorId,
-      JSON.stringify(payment.attempts),
-      payment.transaction,
-      payment.failure,
-      payment.response,
-      payment.resignGuard ? 1 : 0,
-      payment.replayGraceMs,
-      request.routePath,
-      request.method,
-      request.url,
-      wire === null ? null : JSON.stringify(wire),
-      payment.claimedAtMs,
-      payment.settledAtMs,
-      payment.confirmedAtMs,
-      payment.answeredAtMs,
-      payment.chainCheckedAtMs,
-      payment.retryCount,
-      payment.dueAtMs,
-      payment.fulfilment?.state ?? null,
-      payment.fulfilment?.attempts ?? 0,
-      payment.fulfilment?.beforeMs ?? null,
+      `INSERT INTO payments (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`,
+      ...Object.values(columns),
     );
+    this.#remember(payment);
+    if (wire !== null) this.setWire(payment.paymentId, wire);
   }
 
+  /** Writes the columns that have changed: each that is named costs its indexes too, changed or not. */
   update(payment: Payment): void {
-    this.#sql.exec(
-      `UPDATE payments SET state = ?, attempts = ?, transaction_hash = ?, failure = ?,
-        response = ?, settled_at_ms = ?, confirmed_at_ms = ?, answered_at_ms = ?,
-        chain_checked_at_ms = ?, operator_ruling = ?, ruled_at_ms = ?,
-        retry_count = ?, due_at_ms = ?, fulfilment = ?, fulfilment_attempts = ?
-       WHERE payment_id = ?`,
-      payment.state,
-      JSON.stringify(payment.attempts),
-      payment.transaction,
-      payment.failure,
-      payment.response,
-      payment.settledAtMs,
-      payment.confirmedAtMs,
-      payment.answeredAtMs,
-      payment.chainCheckedAtMs,
-      payment.ruling?.resolution ?? null,
-      payment.ruling?.atMs ?? null,
-      payment.retryCount,
-      payment.dueAtMs,
-      payment.fulfilment?.state ?? null,
-      payment.fulfilment?.attempts ?? 0,
-      payment.paymentId,
+    const before = this.#recent.get(payment.paymentId);
+    const known = before === undefined ? null : changingColumns(before);
+    const changed = Object.entries(changingColumns(payment)).filter(
+      ([column, value]) => known === null || known[column] !== value,
     );
+    if (changed.length > 0) {
+      this.#sql.exec(
+        `UPDATE payments SET ${changed.map(([column]) => `${column} = ?`).join(", ")}
+         WHERE payment_id = ?`,
+        ...changed.map(([, value]) => value),
+        payment.paymentId,
+      );
+    }
+    this.#remember(payment);
   }
 
-  paymentProvedBy(network: string, evidence: TransferEvidence): string | null {
+  paymentProvedBy(
+    network: string,
+    evidence: Pick<TransferEvidence, "transaction" | "logIndex">,
+  ): string | null {
     return (
       this.#sql
         .exec<{ payment_id: string }>(
@@ -261,44 +231,77 @@ export class PaymentRows implements PaymentStore {
     );
   }
 
-  superseded(identity: string): Superseded | null {
-    const row = this.#sql
-      .exec<{
-        payment_id: string;
-        identity: string;
-        payload_digest: string;
-        request_fingerprint: string;
-        superseded_by: string;
-      }>("SELECT * FROM superseded WHERE identity = ?", identity)
-      .toArray()[0];
-    if (row === undefined) return null;
-    return {
-      paymentId: row.payment_id,
-      identity: row.identity,
-      payloadDigest: row.payload_digest,
-      requestFingerprint: row.request_fingerprint,
-      supersededBy: row.superseded_by,
-    };
+  #first(query: string, ...bindings: string[]): Payment | null {
+    const row = this.#sql.exec<{ payment_id: string }>(query, ...bindings).toArray()[0];
+    return row === undefined ? null : this.byId(row.payment_id);
   }
 
-  putSuperseded(superseded: Superseded, nowMs: number): void {
-    this.#sql.exec(
-      `INSERT OR REPLACE INTO superseded
-        (identity, payment_id, payload_digest, request_fingerprint, superseded_by, at_ms)
-       VALUES (?, ?, ?, ?, ?, ?)`,
-      superseded.identity,
-      superseded.paymentId,
-      superseded.payloadDigest,
-      superseded.requestFingerprint,
-      superseded.supersededBy,
-      nowMs,
-    );
+  #remember(payment: Payment): Payment {
+    this.#recent.delete(payment.paymentId);
+    this.#recent.set(payment.paymentId, payment);
+    if (this.#recent.size > RECENT_MAX) {
+      const [oldest] = this.#recent.keys();
+      if (oldest !== undefined) this.#recent.delete(oldest);
+    }
+    return payment;
   }
+}
 
-  #one(query: string, ...bindings: string[]): Payment | null {
-    const row = this.#sql.exec<PaymentRow>(query, ...bindings).toArray()[0];
-    return row === undefined ? null : toPayment(row);
-  }
+type Columns = Readonly<Record<string, SqlStorageValue>>;
+
+/** Known when a payment is staged, and the same ever after. */
+function fixedColumns(payment: Payment, request: PaidRequest): Columns {
+  const { authorization } = payment;
+  return {
+    payment_id: payment.paymentId,
+    direction: payment.direction,
+    identity: payment.identity,
+    payload_digest: payment.payloadDigest,
+    request_fingerprint: payment.requestFingerprint,
+    quote_hash: payment.proofs.quoteHash,
+    identifier_hash: payment.proofs.identifierHash,
+    idempotency_key_hash: payment.proofs.idempotencyKeyHash,
+    network: authorization.network,
+    asset: authorization.asset,
+    payer: authorization.payer,
+    payee: authorization.payee,
+    amount_atomic: String(authorization.amountAtomic),
+    nonce: authorization.nonce,
+    valid_after_ms: authorization.validAfterMs,
+    valid_before_ms: authorization.validBeforeMs,
+    fee_atomic: String(payment.feeAtomic),
+    bound_facilitator_id: payment.boundFacilitatorId,
+    resign_guard: payment.resignGuard ? 1 : 0,
+    replay_grace_ms: payment.replayGraceMs,
+    route_path: request.routePath,
+    method: request.method,
+    url: request.url,
+    claimed_at_ms: payment.claimedAtMs,
+    refund_kind: payment.refundOf?.kind ?? null,
+    refund_of: payment.refundOf?.id ?? null,
+  };
+}
+
+/** What a transition can change. */
+function changingColumns(payment: Payment): Columns {
+  return {
+    state: payment.state,
+    attempts: JSON.stringify(payment.attempts),
+    transaction_hash: payment.transaction,
+    failure: payment.failure,
+    response: payment.response,
+    settled_at_ms: payment.settledAtMs,
+    confirmed_at_ms: payment.confirmedAtMs,
+    answered_at_ms: payment.answeredAtMs,
+    chain_checked_at_ms: payment.chainCheckedAtMs,
+    operator_ruling: payment.ruling?.resolution ?? null,
+    ruled_at_ms: payment.ruling?.atMs ?? null,
+    retry_count: payment.retryCount,
+    due_at_ms: payment.dueAtMs,
+    fulfilment: payment.fulfilment?.state ?? null,
+    fulfilment_attempts: payment.fulfilment?.attempts ?? 0,
+    fulfil_before_ms: payment.fulfilment?.beforeMs ?? null,
+  };
 }
 
 function toPayment(row: PaymentRow): Payment {
@@ -339,6 +342,10 @@ function toPayment(row: PaymentRow): Payment {
             attempts: row.fulfilment_attempts,
             beforeMs: row.fulfil_before_ms,
           },
+    refundOf:
+      row.refund_kind === null || row.refund_of === null
+        ? null
+        : { kind: row.refund_kind, id: row.refund_of },
     ruling:
       row.operator_ruling === null || row.ruled_at_ms === null
         ? null

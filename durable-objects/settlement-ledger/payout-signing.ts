@@ -1,22 +1,26 @@
 import { wirePayoutPayment } from "../../src/chain/eip3009.ts";
-import { configOf } from "../../src/config.ts";
+import type { SigningReply } from "../../src/chain/deposit-signer.ts";
+import { type NetworkConfig, configOf } from "../../src/config.ts";
 import type { WirePayment } from "../../src/payment/wire.ts";
 import type { Payment } from "../../src/settlement/payment.ts";
 import { tenantOfPaymentId } from "../../src/payment/payment-id.ts";
 import { logFailure } from "./log-failure.ts";
 import type { Payouts } from "./payouts.ts";
+import type { Refunds } from "./refunds.ts";
 import type { SqlStore } from "./sql-store.ts";
 
-/** Gets payouts signed before their first send, by the entrypoint that holds the keys. */
+/** Gets payouts and refunds signed before their first send, by the entrypoint that holds the keys. */
 export class PayoutSigning {
   readonly #env: Env;
   readonly #store: SqlStore;
   readonly #payouts: Payouts;
+  readonly #refunds: Refunds;
 
-  constructor(env: Env, store: SqlStore, payouts: Payouts) {
+  constructor(env: Env, store: SqlStore, payouts: Payouts, refunds: Refunds) {
     this.#env = env;
     this.#store = store;
     this.#payouts = payouts;
+    this.#refunds = refunds;
   }
 
   /**
@@ -26,34 +30,51 @@ export class PayoutSigning {
   async wireOf(payment: Payment): Promise<WirePayment | null> {
     const known = this.#store.payments.wireOf(payment.paymentId);
     if (known !== null || payment.direction === "incoming") return known;
-    const tenantId = tenantOfPaymentId(payment.paymentId);
-    const serial = this.#payouts.tenantSerialOf(payment.paymentId);
-    const network = configOf(this.#env).networks.find(
-      ({ caip2 }) => caip2 === payment.authorization.network,
-    );
-    if (tenantId === null || serial === null || network === undefined) {
-      throw new Error(`payout ${payment.paymentId} names no tenant or network of this platform`);
-    }
     const { authorization } = payment;
-    const signed = await this.#env.DEPOSIT_SIGNER.signPayout({
-      tenantId,
-      serial,
-      payoutId: payment.paymentId,
-      network: authorization.network,
-      asset: network.asset,
-      wallet: authorization.payee,
-      amountAtomic: authorization.amountAtomic,
-      validAfterMs: authorization.validAfterMs,
-      validBeforeMs: authorization.validBeforeMs,
-    });
+    const network = configOf(this.#env).networks.find(
+      ({ caip2 }) => caip2 === authorization.network,
+    );
+    if (network === undefined) {
+      throw new Error(`${payment.paymentId} names no network of this platform`);
+    }
+    const signed = await this.#sign(payment, network.asset);
     if (signed.result === "refused") {
-      if (signed.reason === "directory_unavailable") throw new Error(signed.reason);
-      logFailure(payment.paymentId, new Error(`payout not signed: ${signed.reason}`));
+      const { reason } = signed;
+      if (reason === "directory_unavailable" || reason === "chain_unavailable") {
+        throw new Error(reason);
+      }
+      logFailure(payment.paymentId, new Error(`not signed: ${reason}`));
       return null;
     }
     const wire = wirePayoutPayment(authorization, network.asset, signed.signature);
     // Stored before the first send: whatever happens then, what was sent is known.
     this.#store.payments.setWire(payment.paymentId, wire);
     return wire;
+  }
+  #sign(payment: Payment, asset: NetworkConfig["asset"]): Promise<SigningReply> {
+    const { paymentId, refundOf, authorization } = payment;
+    const tenantId = tenantOfPaymentId(paymentId);
+    if (tenantId === null) throw new Error(`${paymentId} names no tenant`);
+    const { network, payee, amountAtomic, validAfterMs, validBeforeMs } = authorization;
+    const transfer = { tenantId, network, asset, amountAtomic, validAfterMs, validBeforeMs };
+    if (refundOf !== null) {
+      const log = this.#refunds.logOf(refundOf);
+      if (log === null) throw new Error(`the transfer that ${paymentId} gives back is not known`);
+      const { transaction, logIndex } = log;
+      return this.#env.DEPOSIT_SIGNER.signRefund({
+        ...transfer,
+        payer: payee,
+        transaction,
+        logIndex,
+      });
+    }
+    const serial = this.#payouts.tenantSerialOf(paymentId);
+    if (serial === null) throw new Error(`payout ${paymentId} names no tenant`);
+    return this.#env.DEPOSIT_SIGNER.signPayout({
+      ...transfer,
+      serial,
+      payoutId: paymentId,
+      wallet: payee,
+    });
   }
 }

@@ -7,25 +7,22 @@ import type { PayoutReply, PayoutRequest } from "../../src/contracts/ledger.ts";
 import type { Balance, Payout } from "../../src/contracts/tenant-api.ts";
 import { postingFor } from "../../src/settlement/journal.ts";
 import { type Payment, isSettled } from "../../src/settlement/payment.ts";
+import { type PayoutIdentity, outgoingPayment } from "./outgoing-payment.ts";
+import type { Refunds } from "./refunds.ts";
 import type { SqlStore } from "./sql-store.ts";
 
-/** Time for a payout to land. Generous, because a facilitator outage must not expire it; then it gets a new id. */
-export const PAYOUT_VALID_MS = 3_600_000;
-
-/** What makes a payout unique; worked out by the caller, because the core has no randomness and no hashing. */
-export interface PayoutIdentity {
-  readonly payoutId: string;
-  readonly identity: string;
-  readonly nonce: string;
-}
+/** Deposits shown with the balance: those that wait are few, and all are listed elsewhere. */
+const UNCLAIMED_SHOWN = 50;
 
 export class Payouts {
   readonly #store: SqlStore;
   readonly #sql: SqlStorage;
+  readonly #refunds: Refunds;
 
-  constructor(store: SqlStore, sql: SqlStorage) {
+  constructor(store: SqlStore, sql: SqlStorage, refunds: Refunds) {
     this.#store = store;
     this.#sql = sql;
+    this.#refunds = refunds;
   }
 
   request(
@@ -57,7 +54,9 @@ export class Payouts {
       if (amountAtomic > availableAtomic) {
         return { result: "insufficient_available_funds", availableAtomic };
       }
-      const payment = newPayout(request, payoutIdentity, amountAtomic, nowMs);
+      const { network, asset, payTo: from, wallet: to } = request;
+      const transfer = { network, asset, from, to, amountAtomic, refundOf: null };
+      const payment = outgoingPayment(transfer, payoutIdentity, nowMs);
       this.#store.payments.insert(
         payment,
         { routePath: "/v1/payouts", method: "POST", url: "/v1/payouts" },
@@ -79,7 +78,8 @@ export class Payouts {
 
   read(payoutId: string): Payout | null {
     const payment = this.#store.payments.byId(payoutId);
-    return payment === null || payment.direction !== "outgoing" ? null : toPayout(payment);
+    const isPayout = payment?.direction === "outgoing" && payment.refundOf === null;
+    return isPayout ? toPayout(payment) : null;
   }
 
   /** Immutable number of the tenant whose deposit account signs this payout. */
@@ -100,6 +100,8 @@ export class Payouts {
     const inFlight = -journal.balance(asset, "in_flight");
     const fees = -journal.balance(asset, "fees");
     const credits = -journal.balance(asset, "credits");
+    const unclaimed = -journal.balance(asset, "unclaimed");
+    const refunds = this.#refunds.totals(asset);
     const paidOut = this.#sum(
       `SELECT amount_atomic FROM payments p JOIN payout_requests r ON r.payment_id = p.payment_id
        WHERE p.asset = ? AND p.state IN ('settled', 'confirmed')`,
@@ -108,13 +110,20 @@ export class Payouts {
     return {
       network,
       asset,
-      settledAtomic: String(payable + fees + inFlight + paidOut + credits),
+      settledAtomic: String(
+        payable + fees + credits + inFlight + paidOut + refunds.landed - refunds.ofDeposits,
+      ),
       feesAtomic: String(fees),
       payableAtomic: String(payable),
       availableAtomic: String(this.#available(asset)),
       inFlightAtomic: String(inFlight),
       creditsAtomic: String(credits),
       paidOutAtomic: String(paidOut),
+      refundedAtomic: String(refunds.landed),
+      unclaimedAtomic: String(unclaimed),
+      unclaimedDeposits: this.#store.deposits
+        .unclaimed(asset, UNCLAIMED_SHOWN)
+        .map((deposit) => this.#refunds.depositView(deposit)),
     };
   }
 
@@ -144,52 +153,6 @@ function selectAtRisk(column: "amount_atomic" | "fee_atomic"): string {
     UNION ALL
     SELECT ${column} FROM payments
     WHERE fulfilment = 'pending' AND state = 'confirmed' AND asset = ?1`;
-}
-
-function newPayout(
-  request: PayoutRequest,
-  { payoutId, identity, nonce }: PayoutIdentity,
-  amountAtomic: bigint,
-  nowMs: number,
-): Payment {
-  return {
-    paymentId: payoutId,
-    direction: "outgoing",
-    state: "staged",
-    identity,
-    payloadDigest: payoutId,
-    requestFingerprint: payoutId,
-    proofs: { quoteHash: null, identifierHash: null, idempotencyKeyHash: null },
-    authorization: {
-      network: request.network,
-      asset: request.asset,
-      payer: request.payTo,
-      payee: request.wallet,
-      amountAtomic,
-      nonce,
-      validAfterMs: 0,
-      // EIP-3009 counts in seconds: whole seconds here, so that what is signed is what is kept.
-      validBeforeMs: Math.ceil((nowMs + PAYOUT_VALID_MS) / 1_000) * 1_000,
-    },
-    feeAtomic: 0n,
-    boundFacilitatorId: null,
-    attempts: [],
-    transaction: null,
-    evidence: null,
-    failure: null,
-    response: "none",
-    fulfilment: null,
-    ruling: null,
-    resignGuard: false,
-    replayGraceMs: 0,
-    claimedAtMs: nowMs,
-    settledAtMs: null,
-    confirmedAtMs: null,
-    answeredAtMs: null,
-    chainCheckedAtMs: null,
-    retryCount: 0,
-    dueAtMs: nowMs,
-  };
 }
 
 function toPayout(payment: Payment): Payout {

@@ -6,6 +6,7 @@ import {
   type ReceiptList,
   paymentStateSchema,
 } from "../../src/contracts/tenant-api.ts";
+import type { Refunds } from "./refunds.ts";
 
 const receiptRowSchema = z.object({
   payment_id: z.string(),
@@ -32,14 +33,16 @@ FROM payments WHERE direction = 'incoming'`;
 
 export class Receipts {
   readonly #sql: SqlStorage;
+  readonly #refunds: Refunds;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: SqlStorage, refunds: Refunds) {
     this.#sql = sql;
+    this.#refunds = refunds;
   }
 
   read(paymentId: string): Receipt | null {
     const row = this.#sql.exec(`${SELECT_RECEIPT} AND payment_id = ?`, paymentId).toArray()[0];
-    return row === undefined ? null : toReceipt(row);
+    return row === undefined ? null : this.#receipt(row);
   }
 
   /** Newest first. The cursor is the last payment id of the page before. */
@@ -61,16 +64,23 @@ export class Receipts {
         query.limit + 1,
       )
       .toArray();
-    const receipts = rows.slice(0, query.limit).map(toReceipt);
+    const receipts = rows.slice(0, query.limit).map((row) => this.#receipt(row));
     const last = receipts.at(-1);
     return {
       receipts,
       nextCursor: rows.length > query.limit && last !== undefined ? last.paymentId : null,
     };
   }
+
+  #receipt(row: Record<string, SqlStorageValue>): Receipt {
+    const receipt = toReceipt(row);
+    // Nothing else is ever refunded.
+    const isOwed = receipt.state === "paid_undelivered";
+    return { ...receipt, refund: isOwed ? this.#refunds.latestOf(receipt.paymentId) : null };
+  }
 }
 
-function toReceipt(raw: Record<string, SqlStorageValue>): Receipt {
+function toReceipt(raw: Record<string, SqlStorageValue>): Omit<Receipt, "refund"> {
   const row = receiptRowSchema.parse(raw);
   return {
     paymentId: row.payment_id,

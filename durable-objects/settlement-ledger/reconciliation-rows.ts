@@ -36,7 +36,7 @@ export class ReconciliationRows {
         `SELECT asset, network, account, outcome, checked_at_ms AS checkedAtMs,
            deposit_atomic AS depositAtomic, low_atomic AS lowAtomic, high_atomic AS highAtomic,
            chain_atomic AS chainAtomic, difference_atomic AS differenceAtomic,
-           due_at_ms AS nextCheckAtMs
+           due_at_ms AS nextCheckAtMs, scanned_block AS scannedBlock
          FROM reconciliations ORDER BY asset`,
       )
       .toArray()
@@ -82,6 +82,43 @@ export class ReconciliationRows {
       asset,
       atMs,
     );
+  }
+
+  /** Up to where transfers to the deposit account were searched; null when they never were. */
+  scannedBlock(asset: string): bigint | null {
+    const row = this.#sql
+      .exec<{ scanned_block: string | null }>(
+        "SELECT scanned_block FROM reconciliations WHERE asset = ?",
+        asset,
+      )
+      .toArray()[0];
+    return toAmount(row?.scanned_block ?? null);
+  }
+
+  saveScannedBlock(asset: string, block: bigint): void {
+    this.#sql.exec(
+      "UPDATE reconciliations SET scanned_block = ? WHERE asset = ?",
+      String(block),
+      asset,
+    );
+  }
+
+  /** Payers and amounts of open payments of which no transfer is known: what may be on the chain already. */
+  awaited(
+    asset: string,
+    limit: number,
+  ): { readonly payer: string; readonly amountAtomic: bigint }[] {
+    return this.#sql
+      .exec<{ payer: string; amount_atomic: string }>(
+        `SELECT payer, amount_atomic FROM payments p
+         WHERE payment_id IN (${OPEN_PAYMENT_IDS}) AND asset = ? AND direction = 'incoming'
+           AND due_at_ms IS NOT NULL AND state <> 'confirmed'
+           AND NOT EXISTS (SELECT 1 FROM evidence e WHERE e.payment_id = p.payment_id) LIMIT ?`,
+        asset,
+        limit,
+      )
+      .toArray()
+      .map((row) => ({ payer: row.payer, amountAtomic: BigInt(row.amount_atomic) }));
   }
 
   /** All assets in the books. */
@@ -150,7 +187,7 @@ export class ReconciliationRows {
     );
   }
 
-  save(result: Reconciliation, alertedAtomic: bigint | null): void {
+  save(result: Omit<Reconciliation, "scannedBlock">, alertedAtomic: bigint | null): void {
     this.#sql.exec(
       `UPDATE reconciliations SET due_at_ms = ?, network = ?, account = ?, outcome = ?,
          checked_at_ms = ?, deposit_atomic = ?, low_atomic = ?, high_atomic = ?, chain_atomic = ?,

@@ -6,7 +6,9 @@ import type {
   SettlementSummary,
   StoredResponse,
 } from "../../src/contracts/ledger.ts";
+import type { PaymentStatus } from "../../src/contracts/tenant-api.ts";
 import type { ClaimDecision } from "../../src/settlement/claim.ts";
+import { shownState } from "../../src/settlement/fulfilment.ts";
 import { type Payment, isFailed, isSettled, openAttempt } from "../../src/settlement/payment.ts";
 
 /** What a client is told to wait before it resends. */
@@ -22,8 +24,8 @@ export function claimReply(
 ): ClaimReply {
   switch (decision.decision) {
     case "grant": {
-      const { paymentId, fence, leaseExpiresAtMs } = decision.claim;
-      return { result: "granted", grant: { paymentId, fence, leaseExpiresAtMs } };
+      const { paymentId, fence, leaseExpiresAtMs, alongside } = decision.claim;
+      return { result: "granted", grant: { paymentId, fence, leaseExpiresAtMs }, alongside };
     }
     case "replay":
       return replay(decision.payment, decision.superseded?.supersededBy ?? null, responseOf);
@@ -56,7 +58,7 @@ export function claimReply(
       return {
         result: "response_expired",
         paymentId: decision.payment.paymentId,
-        transaction: decision.payment.transaction,
+        settlement: summaryOf(decision.payment),
       };
     case "undelivered":
       return {
@@ -89,6 +91,7 @@ function replay(
     paymentId: payment.paymentId,
     response,
     settlement: summaryOf(payment),
+    answered: payment.answeredAtMs !== null,
     supersededBy,
   };
 }
@@ -117,6 +120,17 @@ export function recordReply(payment: Payment, attempt: number, run: number | nul
 
 export function fulfilmentReply({ fulfilment }: Payment): FulfilmentReply {
   return { result: fulfilment?.state ?? "pending" };
+}
+
+/** What anyone who has a payment's id may know. */
+export function paymentStatus(payment: Payment): PaymentStatus {
+  return {
+    paymentId: payment.paymentId,
+    state: shownState(payment),
+    transaction: payment.transaction,
+    failure: payment.failure,
+    retryAfterMs: isSettled(payment) || isFailed(payment) ? null : RETRY_AFTER_MS,
+  };
 }
 
 function unknownReply(payment: Payment, supersededBy: string | null): ClaimReply {

@@ -1,13 +1,10 @@
 /**
- * Stored responses: what a payer paid for, kept until its retention ends. Bodies are cut into chunks; of one that
- * lies in the bucket, only its reference is here.
+ * Stored responses: what a payer paid for, kept until its retention ends. A body is in its response's row, or lies in
+ * the bucket, and then only its reference is here.
  */
 import * as z from "zod";
 import type { StoredResponse } from "../../src/contracts/ledger.ts";
 import type { ExpiredResponse, ResponseStore } from "./store.ts";
-
-/** Production SQLite takes values of 2 MB; 1 MiB keeps a chunk and its row well below. */
-const CHUNK_BYTES = 1_048_576;
 
 const headersSchema = z.array(z.object({ name: z.string(), value: z.string() }));
 
@@ -15,6 +12,7 @@ type ResponseRow = {
   status: number;
   headers: string;
   body_bytes: number;
+  body: ArrayBuffer | null;
   object_key: string | null;
   object_sha256: string | null;
 };
@@ -27,37 +25,27 @@ export class ResponseRows implements ResponseStore {
   }
 
   put(paymentId: string, { status, headers, body }: StoredResponse, expiresAtMs: number): void {
-    const isInRows = body instanceof Uint8Array;
+    const isInRow = body instanceof Uint8Array;
     this.#sql.exec(
       `INSERT INTO responses
-        (payment_id, status, headers, body_bytes, expires_at_ms, object_key, object_sha256)
-       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+        (payment_id, status, headers, body, body_bytes, expires_at_ms, object_key, object_sha256)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       paymentId,
       status,
       JSON.stringify(headers),
-      isInRows ? body.byteLength : body.bytes,
+      isInRow ? body : null,
+      isInRow ? body.byteLength : body.bytes,
       expiresAtMs,
-      isInRows ? null : body.key,
-      isInRows ? null : body.sha256,
+      isInRow ? null : body.key,
+      isInRow ? null : body.sha256,
     );
-    if (!isInRows) return;
-    for (let offset = 0, chunk = 0; offset < body.byteLength; chunk += 1) {
-      const bytes = body.slice(offset, offset + CHUNK_BYTES);
-      this.#sql.exec(
-        "INSERT INTO response_chunks (payment_id, chunk, bytes) VALUES (?, ?, ?)",
-        paymentId,
-        chunk,
-        bytes,
-      );
-      offset += CHUNK_BYTES;
-    }
   }
 
-  /** @throws when a chunk is missing: the stored answer would not be the one that was paid for. */
+  /** @throws when the body is not whole: the stored answer would not be the one that was paid for. */
   get(paymentId: string): StoredResponse | null {
     const row = this.#sql
       .exec<ResponseRow>(
-        `SELECT status, headers, body_bytes, object_key, object_sha256
+        `SELECT status, headers, body, body_bytes, object_key, object_sha256
          FROM responses WHERE payment_id = ?`,
         paymentId,
       )
@@ -68,25 +56,9 @@ export class ResponseRows implements ResponseStore {
       headers: headersSchema.parse(JSON.parse(row.headers)),
       body:
         row.object_key === null || row.object_sha256 === null
-          ? this.#readChunks(paymentId, row.body_bytes)
+          ? wholeBody(paymentId, row)
           : { key: row.object_key, bytes: row.body_bytes, sha256: row.object_sha256 },
     };
-  }
-
-  #readChunks(paymentId: string, bodyBytes: number): Uint8Array {
-    const body = new Uint8Array(bodyBytes);
-    let offset = 0;
-    for (const { bytes } of this.#sql.exec<{ bytes: ArrayBuffer }>(
-      "SELECT bytes FROM response_chunks WHERE payment_id = ? ORDER BY chunk",
-      paymentId,
-    )) {
-      body.set(new Uint8Array(bytes), offset);
-      offset += bytes.byteLength;
-    }
-    if (offset !== bodyBytes) {
-      throw new Error(`stored response of ${paymentId} has ${offset} of ${bodyBytes} bytes`);
-    }
-    return body;
   }
 
   expired(nowMs: number, limit: number): ExpiredResponse[] {
@@ -120,4 +92,13 @@ export class ResponseRows implements ResponseStore {
       paymentId,
     );
   }
+}
+
+function wholeBody(paymentId: string, { body, body_bytes: bytes }: ResponseRow): Uint8Array {
+  if (body?.byteLength !== bytes) {
+    throw new Error(
+      `stored response of ${paymentId} has ${body?.byteLength ?? 0} of ${bytes} bytes`,
+    );
+  }
+  return new Uint8Array(body);
 }

@@ -2,7 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import { isSignedByPayer } from "../../src/chain/eip3009.ts";
 import { evmChainReader } from "../../src/chain/evm-chain-reader.ts";
 import { payoutNonce } from "../../src/chain/payout-authorization.ts";
-import type { ChainReader } from "../../src/chain/port.ts";
+import type { ChainReader, DepositReader } from "../../src/chain/port.ts";
 import { type PlatformConfig, configOf } from "../../src/config.ts";
 import type {
   AdminPaymentList,
@@ -36,19 +36,31 @@ import type {
   Receipt,
   ReceiptList,
 } from "../../src/contracts/tenant-api.ts";
+import type {
+  DepositList,
+  DepositListQuery,
+  Refund,
+  RefundReply,
+  RefundRequest,
+} from "../../src/contracts/refunds.ts";
 import { attemptLeaseMs } from "../../src/facilitator/attempt-lease.ts";
 import { facilitatorGateway } from "../../src/facilitator/gateway.ts";
 import type { FacilitatorGateway } from "../../src/facilitator/port.ts";
+import { DEFAULT_REGION } from "../../src/facilitator/region.ts";
 import { eip3009Identity } from "../../src/payment/identity.ts";
-import { PAYMENT_ID_RANDOM_BYTES, makePaymentId } from "../../src/payment/payment-id.ts";
-import { isFailed, isSettled } from "../../src/settlement/payment.ts";
+import {
+  PAYMENT_ID_RANDOM_BYTES,
+  type PaymentIdKind,
+  makePaymentId,
+} from "../../src/payment/payment-id.ts";
 import type { TransitionContext } from "../../src/settlement/event.ts";
-import { shownState } from "../../src/settlement/fulfilment.ts";
 import { PLANS, feeAtomic } from "../../src/tenant/plans.ts";
 import { type TenantId, parseTenantId } from "../../src/tenant/tenant-id.ts";
 import { migrate } from "../migrate.ts";
 import { forwardAlerts } from "./alert-forwarding.ts";
-import { type DrainDependencies, drainDue } from "./drain.ts";
+import { openedAtMs } from "./deposit-scan.ts";
+import { drainDependencies } from "./drain-dependencies.ts";
+import { drainDue } from "./drain.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { Ledger } from "./ledger.ts";
 import { MIGRATIONS } from "./migrations.ts";
@@ -58,15 +70,26 @@ import { OperatorView } from "./operator-view.ts";
 import { PayoutSigning } from "./payout-signing.ts";
 import { Payouts } from "./payouts.ts";
 import { Receipts } from "./receipts.ts";
-import { reconcile, reconcileAfterPayout, requestReconciliation } from "./reconcile.ts";
-import { RETRY_AFTER_MS, claimReply, fulfilmentReply, recordReply } from "./replies.ts";
+import { Refunds } from "./refunds.ts";
+import { reconcile, requestReconciliation } from "./reconcile.ts";
+import {
+  RETRY_AFTER_MS,
+  claimReply,
+  fulfilmentReply,
+  paymentStatus,
+  recordReply,
+} from "./replies.ts";
 import { SqlStore } from "./sql-store.ts";
 import { Waiters } from "./waiters.ts";
 
 /** How long a resend is held while its payment is being worked on, before it is told to come back. */
 const CLAIM_WAIT_MAX_MS = 5_000;
-/** Responses removed per alarm; the bucket deletes up to 1,000 objects in one call. */
+/** Responses, and superseded payments, removed per alarm; the bucket deletes up to 1,000 objects in one call. */
 const SWEEP_LIMIT = 500;
+/** The runtime fires an alarm that failed six times more, and then gives it up. */
+const ALARM_RETRIES_MAX = 5;
+/** Long enough for what broke it so often to be over. */
+const ABANDONED_ALARM_MS = 60_000;
 
 /**
  * The SettlementLedger of one tenant: payments, stored responses, journal and payouts in one SQLite, so that what
@@ -81,6 +104,7 @@ export class SettlementLedger extends DurableObject<Env> {
   readonly #store: SqlStore;
   readonly #ledger: Ledger;
   readonly #payouts: Payouts;
+  readonly #refunds: Refunds;
   readonly #receipts: Receipts;
   readonly #operatorView: OperatorView;
   readonly #facilitators: FacilitatorGateway;
@@ -88,7 +112,7 @@ export class SettlementLedger extends DurableObject<Env> {
   /** Another claim than the caller's own is a payment that is about to be staged, and soon after to be recorded. */
   readonly #commits = new GroupCommit(() => this.#ledger.claimCount > 1);
   readonly #waiters = new Waiters();
-  readonly #chains = new Map<string, ChainReader>();
+  readonly #chains = new Map<string, ChainReader & DepositReader>();
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -96,11 +120,12 @@ export class SettlementLedger extends DurableObject<Env> {
     migrate(ctx.storage, MIGRATIONS);
     this.#store = new SqlStore(ctx.storage);
     this.#ledger = new Ledger(this.#store);
-    this.#payouts = new Payouts(this.#store, ctx.storage.sql);
-    this.#payoutSigning = new PayoutSigning(env, this.#store, this.#payouts);
-    this.#receipts = new Receipts(ctx.storage.sql);
-    this.#operatorView = new OperatorView(this.#store, ctx.storage.sql);
-    this.#facilitators = facilitatorGateway(env, ctx);
+    this.#refunds = new Refunds(this.#store, ctx.storage.sql);
+    this.#payouts = new Payouts(this.#store, ctx.storage.sql, this.#refunds);
+    this.#payoutSigning = new PayoutSigning(env, this.#store, this.#payouts, this.#refunds);
+    this.#receipts = new Receipts(ctx.storage.sql, this.#refunds);
+    this.#operatorView = new OperatorView(this.#store, ctx.storage.sql, this.#refunds);
+    this.#facilitators = facilitatorGateway(env, ctx, DEFAULT_REGION);
     for (const network of this.#config.networks) {
       if (network.rpcUrl === null) continue;
       this.#chains.set(network.caip2, evmChainReader(network, network.rpcUrl));
@@ -136,7 +161,9 @@ export class SettlementLedger extends DurableObject<Env> {
   async release(request: ReleaseRequest): Promise<void> {
     this.#assertOwn(request.tenantId);
     const { paymentId, fence } = request.grant;
-    if (this.#ledger.release(request.identity, paymentId, fence)) this.#waiters.notify(paymentId);
+    const ranAtMs = request.handlerRan ? Date.now() : null;
+    const isReleased = this.#ledger.release(request.identity, paymentId, fence, ranAtMs);
+    if (isReleased) this.#waiters.notify(paymentId);
   }
 
   /** Makes response and intent durable; the caller may settle only after this said `staged`. */
@@ -193,14 +220,7 @@ export class SettlementLedger extends DurableObject<Env> {
   async readPaymentStatus(tenantId: TenantId, paymentId: string): Promise<PaymentStatus | null> {
     this.#assertOwn(tenantId);
     const payment = this.#ledger.payment(paymentId);
-    if (payment === null || payment.direction !== "incoming") return null;
-    return {
-      paymentId,
-      state: shownState(payment),
-      transaction: payment.transaction,
-      failure: payment.failure,
-      retryAfterMs: isSettled(payment) || isFailed(payment) ? null : RETRY_AFTER_MS,
-    };
+    return payment?.direction === "incoming" ? paymentStatus(payment) : null;
   }
 
   async listReceipts(tenantId: TenantId, query: ReceiptQuery): Promise<ReceiptList> {
@@ -230,6 +250,22 @@ export class SettlementLedger extends DurableObject<Env> {
   async readPayout(tenantId: TenantId, payoutId: string): Promise<Payout | null> {
     this.#assertOwn(tenantId);
     return this.#payouts.read(payoutId);
+  }
+
+  /** Reserves what is owed to a payer and starts giving it back; of one source, once. */
+  async requestRefund({ tenantId, source }: RefundRequest): Promise<RefundReply> {
+    this.#assertOwn(tenantId);
+    return this.#refunds.request(source, this.#newId("ref", tenantId), Date.now());
+  }
+
+  async readRefund(tenantId: TenantId, refundId: string): Promise<Refund | null> {
+    this.#assertOwn(tenantId);
+    return this.#refunds.read(refundId);
+  }
+
+  async listDeposits(tenantId: TenantId, query: DepositListQuery): Promise<DepositList> {
+    this.#assertOwn(tenantId);
+    return this.#refunds.deposits(query);
   }
 
   async listPayments(tenantId: TenantId, query: PaymentListQuery): Promise<AdminPaymentList> {
@@ -273,23 +309,39 @@ export class SettlementLedger extends DurableObject<Env> {
   }
 
   /**
-   * Works off what is due. It never throws for an expected failure (a throw after re-arming would lose the retry),
-   * and it arms the next alarm last, from the rows.
+   * Works off what is due. It never throws for an expected failure, and it arms the next alarm last, from the rows: an
+   * object that dies on the way has this one fired again, a few times. Before the last of them it arms another one.
    */
-  override async alarm(): Promise<void> {
-    this.#store.alarmFired();
+  override async alarm(alarmInfo?: AlarmInvocationInfo): Promise<void> {
+    const isLastRetry = (alarmInfo?.retryCount ?? 0) >= ALARM_RETRIES_MAX;
+    this.#store.alarmFired(isLastRetry ? Date.now() + ABANDONED_ALARM_MS : null);
     try {
-      await drainDue(this.#drainDependencies());
+      await drainDue(
+        drainDependencies({
+          tenantId: this.#ownName(),
+          ledger: this.#ledger,
+          store: this.#store,
+          waiters: this.#waiters,
+          chains: this.#chains,
+          facilitators: this.#facilitators,
+          payoutSigning: this.#payoutSigning,
+          attemptLeaseMs: attemptLeaseMs(this.#config),
+        }),
+      );
       await reconcile({
         store: this.#store,
         chainOf: (network) => this.#chains.get(network) ?? null,
+        openedAtMs: () => openedAtMs(this.env.DB, this.#ownName()),
+        newDepositId: () => this.#newId("dep", this.#ownName()),
         now: () => Date.now(),
       });
-      await forwardAlerts(this.#store.alerts, this.env.DB, this.#ownName(), () => Date.now());
+      await forwardAlerts(this.#store.alerts, this.env, this.#ownName(), () => Date.now());
       await this.#sweepResponses();
+      this.#ledger.removeSuperseded(SWEEP_LIMIT, Date.now());
     } catch (error) {
       logFailure("alarm", error);
-      this.#store.wakeAt(Date.now() + RETRY_AFTER_MS);
+      this.#store.rearmAt(Date.now() + RETRY_AFTER_MS);
+      return;
     }
     this.#store.rearm();
   }
@@ -300,39 +352,6 @@ export class SettlementLedger extends DurableObject<Env> {
     if (objects.length === 0) return;
     await this.env.RESPONSES.delete(objects.map(({ objectKey }) => objectKey));
     this.#ledger.forgetObjects(objects);
-  }
-
-  #drainDependencies(): DrainDependencies {
-    return {
-      payment: (paymentId) => this.#ledger.payment(paymentId),
-      apply: (paymentId, event, context) => {
-        const payment = this.#ledger.apply(paymentId, event, context);
-        this.#waiters.notify(paymentId);
-        if (payment?.direction === "outgoing" && payment.state === "confirmed") {
-          reconcileAfterPayout(this.#store, payment.authorization.asset, context.nowMs);
-        }
-        return payment;
-      },
-      due: (nowMs, limit) => this.#store.payments.due(nowMs, limit),
-      chainOf: (network) => this.#chains.get(network) ?? null,
-      facilitatorIds: (payment) =>
-        this.#facilitators.candidatesForSettle(
-          {
-            x402Version: 2,
-            network: payment.authorization.network,
-            scheme: "exact",
-          },
-          payment.boundFacilitatorId,
-          this.ctx.id.name,
-        ),
-      settle: (facilitatorId, wire, expected) =>
-        this.#facilitators.settle(facilitatorId, wire, expected),
-      wireOf: (payment) => this.#payoutSigning.wireOf(payment),
-      attemptLeaseMs: attemptLeaseMs(this.#config),
-      now: () => Date.now(),
-      random: () => Math.random(),
-      onError: (paymentId, error) => logFailure(paymentId, error),
-    };
   }
 
   #operatorDependencies(): OperatorDependencies {
@@ -352,7 +371,7 @@ export class SettlementLedger extends DurableObject<Env> {
     return { nowMs: Date.now(), jitter: Math.random() };
   }
 
-  #newId(kind: "pay" | "out", tenantId: TenantId): string {
+  #newId(kind: PaymentIdKind, tenantId: TenantId): string {
     const randomBytes = crypto.getRandomValues(new Uint8Array(PAYMENT_ID_RANDOM_BYTES));
     return makePaymentId(kind, tenantId, Date.now(), randomBytes);
   }
@@ -365,7 +384,7 @@ export class SettlementLedger extends DurableObject<Env> {
 
   /** A ledger answers for its own tenant only, whatever the caller's routing did. */
   #assertOwn(tenantId: TenantId): void {
-    if (this.#ownName() !== tenantId) throw new Error("this ledger is another tenant's");
+    if (this.ctx.id.name !== tenantId) throw new Error("this ledger is another tenant's");
   }
 }
 

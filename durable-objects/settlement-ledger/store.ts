@@ -33,11 +33,23 @@ export interface PaymentStore {
   wireOf(paymentId: string): WirePayment | null;
   setWire(paymentId: string, wire: WirePayment): void;
   /** Which payment a log already proves, if any. */
-  paymentProvedBy(network: string, evidence: TransferEvidence): string | null;
+  paymentProvedBy(
+    network: string,
+    log: Pick<TransferEvidence, "transaction" | "logIndex">,
+  ): string | null;
   /** Replaces the evidence of a payment; null removes it (a reorganisation took the block away). */
   setEvidence(payment: Payment, evidence: TransferEvidence | null): void;
-  superseded(identity: string): Superseded | null;
-  putSuperseded(superseded: Superseded, nowMs: number): void;
+}
+
+export interface SupersededStore {
+  get(identity: string): Superseded | null;
+  put(superseded: Superseded, nowMs: number): void;
+  /**
+   * Removes those that were valid until this time at most, the oldest first; not while the payment that stands in for
+   * one may still land.
+   * @returns how many
+   */
+  removeLapsed(validBeforeMs: number, limit: number): number;
 }
 
 /** A response whose retention has ended. */
@@ -69,14 +81,24 @@ export interface JournalStore {
   balance(asset: string, account: Account): bigint;
 }
 
+/** Transfers to the deposit account that are booked although they prove no payment. */
+export interface DepositStore {
+  /** Takes a log out of the unclaimed deposits, if it is there: it proves a payment after all. */
+  claim(payment: Payment, evidence: TransferEvidence, nowMs: number): void;
+  /** Whether it was given back to whoever sent it, or is about to be: it can't pay for anything any more. */
+  isGivenBack(network: string, evidence: TransferEvidence): boolean;
+}
+
 export interface AlertStore {
   append(kind: AlertKind, paymentId: string, detail: string, nowMs: number): void;
 }
 
 export interface LedgerStore {
   readonly payments: PaymentStore;
+  readonly superseded: SupersededStore;
   readonly responses: ResponseStore;
   readonly journal: JournalStore;
+  readonly deposits: DepositStore;
   readonly alerts: AlertStore;
   /** Runs synchronously; a throw undoes every write. */
   transaction<Result>(run: () => NotPromise<Result>): Result;

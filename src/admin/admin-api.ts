@@ -13,9 +13,12 @@ import { readActiveSnapshot } from "../tenant/directory/deployments.ts";
 import { listTenants, readTenant } from "../tenant/directory/tenants.ts";
 import { parseTenantId } from "../tenant/tenant-id.ts";
 import { alerts } from "./alerts.ts";
+import { egress } from "./egress.ts";
 import { facilitators } from "./facilitators.ts";
 import { payments } from "./payments.ts";
 import { reconciliation } from "./reconciliation.ts";
+import { secrets } from "./secrets.ts";
+import { refunds } from "./refunds.ts";
 
 /** The newest keys and audit entries are shown with a tenant; older ones stay in the directory. */
 const API_KEYS_SHOWN = 50;
@@ -33,8 +36,9 @@ const listQuerySchema = z.strictObject({
 
 export const adminApi = new Hono<{ Bindings: Env }>();
 adminApi.use(noStore);
+adminApi.route("/", secrets).route("/", egress);
 adminApi.route("/", payments).route("/", alerts).route("/", reconciliation);
-adminApi.route("/", facilitators);
+adminApi.route("/", facilitators).route("/", refunds);
 
 adminApi.get("/tenants", requireOperator, async (context) => {
   const query = parseQuery(context.req.raw, listQuerySchema);

@@ -1,13 +1,19 @@
 /** `/admin/facilitators`: how the facilitators do, edge by edge, and the operators' word over their breakers. */
 import { Hono } from "hono";
-import { facilitatorHealthOf } from "../../durable-objects/facilitator-health/client.ts";
+import { facilitatorCanaryOf } from "../../durable-objects/facilitator-canary/client.ts";
+import {
+  type FacilitatorHealthClient,
+  facilitatorHealthOf,
+} from "../../durable-objects/facilitator-health/client.ts";
 import { configOf } from "../config.ts";
 import {
   type AdminFacilitatorList,
   type ForceFacilitatorResponse,
+  type RegionHealthView,
   facilitatorActionSchema,
   forceFacilitatorRequestSchema,
 } from "../contracts/admin-facilitators.ts";
+import { DEFAULT_REGION, REGIONS, type Region } from "../facilitator/region.ts";
 import { problem } from "../payment/problem.ts";
 import { limitBody, parseJsonBody, SMALL_BODY_BYTES_MAX } from "../tenant-api/request.ts";
 import { requireOperator } from "../tenant-api/require-operator.ts";
@@ -15,6 +21,8 @@ import { auditStatement, listAudit } from "../tenant/directory/audit.ts";
 import { PLATFORM } from "../tenant/tenant-id.ts";
 
 const AUDIT_ENTRIES_SHOWN = 50;
+/** A region that takes longer is shown as unreachable: the others must not wait for it. */
+const REGION_ANSWER_MS_MAX = 5_000;
 
 /** What each action makes of a breaker. */
 const FORCED_STATE = { open: "open", close: "closed", auto: "auto" } as const;
@@ -22,12 +30,15 @@ const FORCED_STATE = { open: "open", close: "closed", auto: "auto" } as const;
 export const facilitators = new Hono<{ Bindings: Env }>();
 
 facilitators.get("/facilitators", requireOperator, async (context) => {
-  const [view, audit] = await Promise.all([
-    facilitatorHealthOf(context.env).view(),
+  const [{ answers, unreachableRegions }, canary, audit] = await Promise.all([
+    askRegions(context.env, REGIONS, (health) => health.view()),
+    configOf(context.env).canary === null ? null : facilitatorCanaryOf(context.env).view(),
     listAudit(context.env.DB, PLATFORM, AUDIT_ENTRIES_SHOWN),
   ]);
+  const regions = answers.map(({ region, answer }) => ({ region, ...answer })).filter(isInUse);
   const decisions = audit.filter(({ action }) => action.startsWith("facilitator."));
-  return context.json({ ...view, audit: decisions } satisfies AdminFacilitatorList);
+  const list: AdminFacilitatorList = { regions, unreachableRegions, canary, audit: decisions };
+  return context.json(list);
 });
 
 facilitators.post(
@@ -41,7 +52,7 @@ facilitators.post(
     if (!isConfigured || !action.success) return problem("not_found");
     const parsed = parseJsonBody(await context.req.text(), forceFacilitatorRequestSchema);
     if (!parsed.ok) return parsed.response;
-    const { reason } = parsed.value;
+    const { reason, region = null } = parsed.value;
     // Before it is done: what is not on record must not happen.
     await auditStatement(context.env.DB, {
       atMs: Date.now(),
@@ -49,13 +60,63 @@ facilitators.post(
       tenantId: PLATFORM,
       action: `facilitator.${action.data}`,
       subject: facilitatorId,
-      detail: { reason },
+      detail: { reason, region },
     }).run();
-    const health = facilitatorHealthOf(context.env);
-    await health.force(facilitatorId, FORCED_STATE[action.data], reason);
-    const view = await health.view();
-    const facilitator = view.facilitators.find(({ id }) => id === facilitatorId);
-    if (facilitator === undefined) return problem("not_found");
-    return context.json({ facilitator } satisfies ForceFacilitatorResponse);
+    const { answers, unreachableRegions } = await askRegions(
+      context.env,
+      region === null ? REGIONS : [region],
+      async (health) => {
+        await health.force(facilitatorId, FORCED_STATE[action.data], reason);
+        const view = await health.view();
+        return view.facilitators.filter(({ id }) => id === facilitatorId);
+      },
+    );
+    if (unreachableRegions.length > 0) {
+      return problem("region_unreachable", {
+        detail: `It may not hold in ${unreachableRegions.join(", ")}; it does everywhere else.`,
+      });
+    }
+    const regions = answers.flatMap(({ region: where, answer }) =>
+      answer.map((facilitator) => ({ region: where, facilitator })),
+    );
+    return context.json({ regions } satisfies ForceFacilitatorResponse);
   },
 );
+
+interface Asked<Answer> {
+  readonly answers: readonly { readonly region: Region; readonly answer: Answer }[];
+  readonly unreachableRegions: readonly Region[];
+}
+
+/** Asks the shared health of each region, all at the same time. */
+async function askRegions<Answer>(
+  env: Env,
+  regions: readonly Region[],
+  ask: (health: FacilitatorHealthClient) => Promise<Answer>,
+): Promise<Asked<Answer>> {
+  const asked = await Promise.all(
+    regions.map(async (region) => ({
+      region,
+      answers: await inTime(ask(facilitatorHealthOf(env, region))),
+    })),
+  );
+  return {
+    answers: asked.flatMap(({ region, answers }) => answers.map((answer) => ({ region, answer }))),
+    unreachableRegions: asked
+      .filter(({ answers }) => answers.length === 0)
+      .map(({ region }) => region),
+  };
+}
+
+/** The answer; nothing when there was none in time. */
+async function inTime<Answer>(asked: Promise<Answer>): Promise<readonly Answer[]> {
+  const lost = new Promise<[]>((resolve) => {
+    setTimeout(() => resolve([]), REGION_ANSWER_MS_MAX);
+  });
+  return Promise.race([asked.then((answer) => [answer]).catch(() => []), lost]);
+}
+
+function isInUse({ region, edges, facilitators: views }: RegionHealthView): boolean {
+  const isForced = views.some(({ verify, settle }) => (verify.forced ?? settle.forced) !== null);
+  return region === DEFAULT_REGION || edges.length > 0 || isForced;
+}

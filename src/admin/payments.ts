@@ -8,7 +8,7 @@ import {
   type ResolveResponse,
   resolveRequestSchema,
   retryRequestSchema,
-  settlementStateSchema,
+  shownStateSchema,
 } from "../contracts/admin-payments.ts";
 import { tenantOfPaymentId } from "../payment/payment-id.ts";
 import { problem, type ProblemCode } from "../payment/problem.ts";
@@ -27,7 +27,7 @@ import { knownTenant, type TenantPathEnv } from "./known-tenant.ts";
 const AUDIT_ENTRIES_SHOWN = 50;
 
 const listQuerySchema = z.strictObject({
-  state: settlementStateSchema.optional(),
+  state: shownStateSchema.optional(),
   /** Seconds since the claim. */
   olderThan: z.coerce.number().int().min(0).max(1_000_000_000).optional(),
   cursor: z.string().max(128).optional(),

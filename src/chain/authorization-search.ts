@@ -8,7 +8,7 @@ import { ChainUnavailableError } from "./rpc-failure.ts";
 import { type EvmLog, spendingTopics } from "./settlement-logs.ts";
 
 /** Blocks of one `eth_getLogs`: what public nodes commonly allow, and 33 minutes of a chain with 2 s blocks. */
-const LOG_RANGE_BLOCKS = 1_000n;
+export const LOG_RANGE_BLOCKS = 1_000n;
 /**
  * Ranges searched in one direction: 20,000 blocks. An authorization lives for minutes, so that even a chain with
  * four blocks a second needs one or two ranges for the time in which it can land.

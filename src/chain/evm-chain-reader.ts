@@ -2,23 +2,24 @@ import type { NetworkConfig } from "../config.ts";
 import type { Authorization } from "../settlement/authorization.ts";
 import { evmChainId } from "./eip3009.ts";
 import { type EvidenceQuery, confirmTransfer, findAuthorization } from "./evidence.ts";
+import { evmDepositReader } from "./evm-deposit-reader.ts";
 import { type EvmNode, JsonRpcNode } from "./evm-node.ts";
-import type { ChainReader } from "./port.ts";
+import type { ChainReader, DepositReader } from "./port.ts";
 import { ChainUnavailableError, rpcFailureReason } from "./rpc-failure.ts";
 
 /** One question is a handful of calls, or a few dozen after a long outage; a slow node must not hold up the engine. */
 const QUESTION_TIMEOUT_MS = 15_000;
 
 /**
- * Reads an EVM chain through one JSON-RPC node. Every failure comes back as `unavailable` (or null), with a reason
- * that does not contain the node's URL.
+ * Reads an EVM chain through one JSON-RPC node. Every failure comes back as `unavailable` (or null), and the
+ * reason does not contain the node's URL.
  * @param now the clock, milliseconds since the epoch
  */
 export function evmChainReader(
   network: NetworkConfig,
   rpcUrl: string,
   now: () => number = Date.now,
-): ChainReader {
+): ChainReader & DepositReader {
   const chainId = evmChainId(network.caip2);
   let chainIdChecked = false;
 
@@ -70,12 +71,6 @@ export function evmChainReader(
         return { found: "unavailable", reason: rpcFailureReason(error) };
       }
     },
-    async balanceOf(asset, account) {
-      try {
-        return await ask((node) => node.balanceOf(asset, account));
-      } catch {
-        return null;
-      }
-    },
+    ...evmDepositReader(ask, network.confirmations),
   };
 }

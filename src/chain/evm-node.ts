@@ -42,7 +42,8 @@ export interface EvmReceipt {
 
 export interface LogFilter {
   readonly address: string;
-  readonly topics: readonly (Hex | readonly Hex[])[];
+  /** Per position: one topic, any of several, or null for whatever is there. */
+  readonly topics: readonly (Hex | readonly Hex[] | null)[];
   /** Both ends are searched. */
   readonly fromBlock: bigint;
   readonly toBlock: bigint;
@@ -62,8 +63,8 @@ export interface EvmNode {
   knowsTransaction(transaction: string): Promise<boolean>;
   /** Whether the authorization is spent, by use or by cancellation, in the state after that block. */
   isSpent(key: SpendingKey, at: bigint): Promise<boolean>;
-  /** Token balance in atomic units in the newest state. */
-  balanceOf(asset: string, account: string): Promise<bigint>;
+  /** Token balance in atomic units in the state after that block. */
+  balanceOf(asset: string, account: string, at: bigint): Promise<bigint>;
 }
 
 const hexSchema = z
@@ -137,7 +138,9 @@ export class JsonRpcNode implements EvmNode {
       params: [
         {
           address: asHex(address),
-          topics: topics.map((topic) => (typeof topic === "string" ? topic : [...topic])),
+          topics: topics.map((topic) =>
+            topic === null || typeof topic === "string" ? topic : [...topic],
+          ),
           fromBlock: numberToHex(fromBlock),
           toBlock: numberToHex(toBlock),
         },
@@ -172,14 +175,14 @@ export class JsonRpcNode implements EvmNode {
     return decodeFunctionResult({ abi: eip3009Abi, functionName, data: answer });
   }
 
-  async balanceOf(asset: string, account: string): Promise<bigint> {
+  async balanceOf(asset: string, account: string, at: bigint): Promise<bigint> {
     const functionName = "balanceOf";
     const data = encodeFunctionData({ abi: eip3009Abi, functionName, args: [asHex(account)] });
-    const answer = await this.#call(asset, data, "latest");
+    const answer = await this.#call(asset, data, numberToHex(at));
     return decodeFunctionResult({ abi: eip3009Abi, functionName, data: answer });
   }
 
-  async #call(to: string, data: Hex, at: Hex | "latest"): Promise<Hex> {
+  async #call(to: string, data: Hex, at: Hex): Promise<Hex> {
     const answer = await this.#client.request({
       method: "eth_call",
       params: [{ to: asHex(to), data }, at],

@@ -1,4 +1,4 @@
-/** The EIP-3009 authorization that a payout is: its nonce and its signature. Pure. */
+/** The EIP-3009 authorization that a payout or refund is: its nonce and its signature. Pure. */
 import { type Hex, keccak256, stringToBytes } from "viem";
 import { sign } from "viem/accounts";
 import type { Authorization } from "../settlement/authorization.ts";
@@ -7,6 +7,14 @@ import { type TokenDomain, authorizationHash } from "./eip3009.ts";
 /** The nonce follows from the payout's id, so that a payout lands once at most, whatever crashes. */
 export function payoutNonce(payoutId: string): Hex {
   return keccak256(stringToBytes(`402claw/payout/${payoutId}`));
+}
+
+/**
+ * The nonce of a refund follows from the Transfer log that it gives back, and not from the refund's id: so the chain
+ * itself lets one transfer be given back once, however often somebody asks for it.
+ */
+export function refundNonce(network: string, transaction: string, logIndex: number): Hex {
+  return keccak256(stringToBytes(`402claw/refund/${network}/${transaction}/${logIndex}`));
 }
 
 /**

@@ -19,6 +19,15 @@ export function rpcFailureReason(error: unknown): string {
   return `unexpected ${error instanceof Error ? error.name : "failure"}`;
 }
 
+/** Whether a question about fewer blocks may be answered: nodes limit ranges and results in ways of their own. */
+export function isTooMuchAtOnce(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof ResponseBodyTooLargeError || cause instanceof RpcRequestError) return true;
+    if (cause instanceof HttpRequestError && cause.status === 413) return true;
+  }
+  return false;
+}
+
 function knownReason(error: Error): string | null {
   if (error instanceof ChainUnavailableError) return error.message;
   // By name: of one call it is viem's own class, of the whole question the reason its deadline aborts with.

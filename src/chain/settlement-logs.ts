@@ -2,8 +2,9 @@
  * What a token's logs say about one authorization. Pure: the one place that knows which events, in which order, are
  * a settlement.
  */
-import { type Hex, pad, toEventSelector, toHex } from "viem";
+import { type Hex, isHex, pad, slice, toEventSelector, toHex } from "viem";
 import type { Authorization } from "../settlement/authorization.ts";
+import type { IncomingTransfer } from "../settlement/deposit.ts";
 import { asHex } from "./hex.ts";
 
 const AUTHORIZATION_USED = toEventSelector("AuthorizationUsed(address,bytes32)");
@@ -37,6 +38,26 @@ export function spendingTopics(
 /** Of a log found by `spendingTopics`: whether it is a cancellation, and not a use. */
 export function isCancellation(log: Pick<EvmLog, "topics">): boolean {
   return log.topics[0] === AUTHORIZATION_CANCELED;
+}
+
+/** `eth_getLogs` topics of all transfers to an account. */
+export function transferTopics(account: string): readonly (Hex | readonly Hex[] | null)[] {
+  return [TRANSFER, null, addressTopic(account)];
+}
+
+/** A log as the transfer to an account that it is; null when it is none. */
+export function transferTo(account: string, log: EvmLog): IncomingTransfer | null {
+  const [event, payer, payee] = log.topics;
+  const isTransfer =
+    event === TRANSFER && payee === addressTopic(account) && log.topics.length === 3;
+  if (!isTransfer || payer === undefined || !isHex(log.data) || log.data.length !== 66) return null;
+  return {
+    payer: slice(payer, 12),
+    amountAtomic: BigInt(log.data),
+    transaction: log.transaction,
+    logIndex: log.logIndex,
+    blockNumber: log.blockNumber,
+  };
 }
 
 /**

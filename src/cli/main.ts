@@ -9,6 +9,8 @@ import { goldenCommand } from "./commands/golden.ts";
 import { initCommand } from "./commands/init.ts";
 import { payoutCommand } from "./commands/payout.ts";
 import { receiptsCommand } from "./commands/receipts.ts";
+import { refundCommand } from "./commands/refund.ts";
+import { secretCommand } from "./commands/secret.ts";
 import { tenantCommand } from "./commands/tenant.ts";
 import { uploadCommand } from "./commands/upload.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
@@ -20,7 +22,7 @@ Exit codes:
   1  unexpected error (CLAW_DEBUG=1 prints where)
   2  wrong flags, arguments or files; nothing was sent
   3  the platform refused the request
-  4  a payment or payout failed, or its outcome is not known
+  4  a payment, payout or refund failed, or its outcome is not known
   5  the platform does not answer
   6  the state directory or port is in use (claw dev)`;
 
@@ -35,10 +37,12 @@ function buildProgram(): Command {
     tenantCommand(),
     uploadCommand(),
     deployCommand(),
+    secretCommand(),
     callCommand(),
     receiptsCommand(),
     balanceCommand(),
     payoutCommand(),
+    refundCommand(),
   ];
   for (const command of commands) program.addCommand(command);
   return program;

@@ -1,5 +1,6 @@
 /** The control plane (`/v1`) as typed calls: answers are checked against the contracts, failures become `CliError`s. */
 import * as z from "zod";
+import { type ScriptBundle, type ScriptReport, scriptReportSchema } from "../contracts/script.ts";
 import {
   balanceSchema,
   createTenantResponseSchema,
@@ -18,6 +19,9 @@ import type {
   ReceiptList,
   UploadReport,
 } from "../contracts/tenant-api.ts";
+import { type Refund, refundSchema } from "../contracts/refunds.ts";
+import { secretListSchema, secretViewSchema } from "../contracts/secrets.ts";
+import type { SecretList, SecretView } from "../contracts/secrets.ts";
 import { CliError } from "./exit-codes.ts";
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -34,12 +38,13 @@ const REMEDIES: Readonly<Record<string, string>> = {
   unauthorized: "check the API key (CLAW_API_KEY, --tenant) or the operator token",
   forbidden: "this credential belongs to someone else: check CLAW_API_KEY and --tenant",
   dataset_not_uploaded: "run `claw upload` first",
+  script_not_uploaded: "run `claw deploy`, which uploads the scripts of claw.json",
   nothing_available: "payments become available once they are confirmed: see `claw balance`",
   insufficient_available_funds: "see `claw balance` for what is available",
 };
 
 interface ApiRequest {
-  readonly method: "GET" | "POST" | "PUT";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Blob;
@@ -88,6 +93,36 @@ export class PlatformApi {
     });
   }
 
+  /** @param bundle whose entry module is also the script's name */
+  uploadScript(bundle: ScriptBundle): Promise<ScriptReport> {
+    return this.#call(scriptReportSchema, {
+      method: "PUT",
+      path: `/v1/scripts/${bundle.main}`,
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(bundle),
+      timeoutMs: UPLOAD_TIMEOUT_MS,
+    });
+  }
+
+  putSecret(name: string, value: string): Promise<SecretView> {
+    return this.#call(secretViewSchema, {
+      ...postJson(`/v1/secrets/${encodeURIComponent(name)}`, { value }),
+      method: "PUT",
+    });
+  }
+
+  secrets(): Promise<SecretList> {
+    return this.#call(secretListSchema, { method: "GET", path: "/v1/secrets" });
+  }
+
+  /** The answer has no body. */
+  deleteSecret(name: string): Promise<null> {
+    return this.#call(z.null(), {
+      method: "DELETE",
+      path: `/v1/secrets/${encodeURIComponent(name)}`,
+    });
+  }
+
   deploy(manifest: unknown): Promise<DeploymentResponse> {
     return this.#call(deploymentResponseSchema, postJson("/v1/deployments", manifest));
   }
@@ -121,6 +156,18 @@ export class PlatformApi {
       method: "GET",
       path: `/v1/payouts/${encodeURIComponent(payoutId)}`,
     });
+  }
+
+  /** @param sourceId of a payment, or of a deposit that is no payment */
+  refund(sourceId: string): Promise<Refund> {
+    const kind = sourceId.startsWith("dep_") ? "deposits" : "payments";
+    const path = `/v1/${kind}/${encodeURIComponent(sourceId)}/refund`;
+    return this.#call(refundSchema, { method: "POST", path });
+  }
+
+  readRefund(refundId: string): Promise<Refund> {
+    const path = `/v1/refunds/${encodeURIComponent(refundId)}`;
+    return this.#call(refundSchema, { method: "GET", path });
   }
 
   async #call<Schema extends z.ZodType>(

@@ -1,6 +1,6 @@
 /** Which platform a command speaks to, and as whom. */
 import { basename, dirname, join } from "node:path";
-import { type PlatformSecrets, readSecrets } from "../local/secrets.ts";
+import { type KeptSecrets, readSecrets } from "../local/secrets.ts";
 import { readApiKeys } from "./credentials.ts";
 import { CliError } from "./exit-codes.ts";
 import { readManifest } from "./manifest-file.ts";
@@ -83,7 +83,7 @@ export function resolveOperatorToken(
 }
 
 /** Secrets of the state directory, or of one by the same name in the nearest directory above. */
-function nearestSecrets(stateDir: string): PlatformSecrets | null {
+function nearestSecrets(stateDir: string): KeptSecrets | null {
   const name = basename(stateDir);
   for (let directory = dirname(stateDir); ; directory = dirname(directory)) {
     const secrets = readSecrets(join(directory, name));

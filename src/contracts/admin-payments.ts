@@ -1,16 +1,22 @@
 /**
- * Bodies of the operators' view of payments, alerts and reconciliation (`/admin/tenants/{id}/…`, `/admin/alerts`), and
- * the ledger's replies behind them. They show what the chain publishes anyway, never a signature nor what facilitators
+ * Bodies of the operators' view of payments, alerts and reconciliation (`/admin/tenants/{id}/…`), and the ledger's
+ * replies behind them. They show what the chain publishes anyway, never a signature nor what facilitators
  * are sent. Amounts are decimal strings in atomic units, times milliseconds since the epoch.
  */
 import * as z from "zod";
+import { SHOWN_STATES, type ShownState } from "../settlement/fulfilment.ts";
 import { PAYMENT_STATES } from "../settlement/payment.ts";
+import { refundSchema } from "./refunds.ts";
 
-export const settlementStateSchema = z.enum(PAYMENT_STATES);
+const settlementStateSchema = z.enum(PAYMENT_STATES);
+/** What payments can be listed by. */
+export const shownStateSchema = z.enum(SHOWN_STATES);
 
 export const adminPaymentSchema = z.object({
   paymentId: z.string(),
   direction: z.enum(["incoming", "outgoing"]),
+  /** Id of the payment or deposit that it gives back; null for all others. */
+  refundOf: z.string().nullable(),
   state: settlementStateSchema,
   /** What an upfront payment still owes its payer; null for all others. */
   fulfilment: z.enum(["pending", "fulfilled", "undelivered"]).nullable(),
@@ -38,7 +44,7 @@ export const adminPaymentSchema = z.object({
 export type AdminPayment = z.infer<typeof adminPaymentSchema>;
 
 export const adminPaymentListSchema = z.object({
-  /** Newest first; payouts after all payments. */
+  /** Newest first, within refunds, then payments, then payouts. */
   payments: z.array(adminPaymentSchema),
   nextCursor: z.string().nullable(),
 });
@@ -61,13 +67,6 @@ export const ledgerAlertListSchema = z.object({
   nextCursor: z.string().nullable(),
 });
 export type LedgerAlertList = z.infer<typeof ledgerAlertListSchema>;
-
-export const platformAlertListSchema = z.object({
-  /** The newest to arrive first. */
-  alerts: z.array(ledgerAlertSchema.extend({ tenantId: z.string() })),
-  nextCursor: z.string().nullable(),
-});
-export type PlatformAlertList = z.infer<typeof platformAlertListSchema>;
 
 /** What the ledger knows of one payment. */
 export const paymentInspectionSchema = adminPaymentSchema.extend({
@@ -101,6 +100,8 @@ export const paymentInspectionSchema = adminPaymentSchema.extend({
       blockTimestampMs: z.number().int(),
     })
     .nullable(),
+  /** What was given back of it; null when no refund was asked for. */
+  refund: refundSchema.nullable(),
   response: z.enum(["kept", "removed", "none"]),
   answeredAtMs: z.number().int().nullable(),
   chainCheckedAtMs: z.number().int().nullable(),
@@ -134,9 +135,11 @@ export const adminPaymentDetailSchema = paymentInspectionSchema.extend({
 export type AdminPaymentDetail = z.infer<typeof adminPaymentDetailSchema>;
 
 /** A sentence for whoever reads the audit log. */
-const reasonSchema = z.string().trim().min(3).max(500);
+export const reasonSchema = z.string().trim().min(3).max(500);
 
 export const retryRequestSchema = z.strictObject({ reason: reasonSchema });
+
+export const refundRequestSchema = z.strictObject({ reason: reasonSchema });
 
 export const resolveRequestSchema = z.strictObject({
   resolution: z.enum(["settled", "failed"]),
@@ -174,6 +177,8 @@ export const reconciliationSchema = z.object({
   differenceAtomic: z.string().nullable(),
   /** Null when nothing has changed since the last check. */
   nextCheckAtMs: z.number().int().nullable(),
+  /** Up to this block the account's transfers are known; null when they were never searched. */
+  scannedBlock: z.string().nullable(),
 });
 export const reconciliationListSchema = z.object({
   reconciliations: z.array(reconciliationSchema),
@@ -184,7 +189,8 @@ export type ReconciliationList = z.infer<typeof reconciliationListSchema>;
 // Messages of the ledger.
 
 export interface PaymentListQuery {
-  readonly state: z.infer<typeof settlementStateSchema> | null;
+  /** `settled` and `confirmed` include upfront payments, whatever became of them. */
+  readonly state: ShownState | null;
   /** Only payments claimed at or before this time. */
   readonly claimedUntilMs: number | null;
   readonly cursor: string | null;

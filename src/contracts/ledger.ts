@@ -27,6 +27,8 @@ export interface ClaimRequest {
   readonly signatureProved: boolean | null;
   readonly resignGuard: boolean;
   readonly replayGraceMs: number;
+  /** Whether the route lets its handler run while the payment is verified; needs a proved signature. */
+  readonly alongside?: boolean;
   /** Payments of this ledger whose answers this edge has written out since its last call. */
   readonly answered: readonly string[];
 }
@@ -74,12 +76,19 @@ export interface FulfilmentGrant {
 }
 
 export type ClaimReply =
-  | { readonly result: "granted"; readonly grant: ClaimGrant }
+  | {
+      readonly result: "granted";
+      readonly grant: ClaimGrant;
+      /** Whether the handler may run while the payment is verified: its payer has an allowance left for that. */
+      readonly alongside: boolean;
+    }
   | {
       readonly result: "replay";
       readonly paymentId: string;
       readonly response: StoredResponse;
       readonly settlement: SettlementSummary;
+      /** Whether the ledger knows that an answer with this response was written out. */
+      readonly answered: boolean;
       /** Set when this payment was superseded and the answer is the earlier one's. */
       readonly supersededBy: string | null;
     }
@@ -114,7 +123,7 @@ export type ClaimReply =
   | {
       readonly result: "response_expired";
       readonly paymentId: string;
-      readonly transaction: string | null;
+      readonly settlement: SettlementSummary;
     }
   | {
       /** Settled upfront, never delivered, and not tried any more: a credit of the payer's. */
@@ -201,6 +210,8 @@ export interface ReleaseRequest {
   readonly tenantId: TenantId;
   readonly identity: string;
   readonly grant: ClaimGrant;
+  /** Whether its handler ran for nothing, for a payment whose signature is its payer's. */
+  readonly handlerRan: boolean;
 }
 
 export interface ReceiptQuery {

@@ -1,6 +1,9 @@
 /** `claw.json`: what a tenant declares and `POST /v1/deployments` accepts (docs/architecture.md). */
 import * as z from "zod";
+import { scriptNameSchema } from "./script.ts";
+import { secretNameSchema } from "./secrets.ts";
 import { columnTypeSchema, httpMethodSchema } from "./snapshot.ts";
+import { isAllowedHostEntry } from "../runtime/egress/policy.ts";
 import { tenantIdSchema } from "../tenant/tenant-id.ts";
 
 /** More routes than this in one deployment would make the edge's snapshot too large to copy around. */
@@ -44,7 +47,20 @@ const originSchema = z
     return url.username === "" && url.password === "" && url.search === "" && url.hash === "";
   }, "must have no credentials, query or fragment: the caller's query is added");
 
-/** One thing for sale. Exactly one of `dataset` and `origin` says what answers. */
+/** Headers that say something else than who asks: a secret there would break the call, or be somebody else's word. */
+const NO_AUTH_HEADERS =
+  /^(?:accept|accept-.*|cf-.*|claw-.*|connection|content-.*|cookie|expect|forwarded|host|idempotency-key|keep-alive|payment-.*|proxy-.*|te|trailer|transfer-encoding|upgrade|user-agent|x-forwarded-.*|x-payment.*)$/i;
+
+/** How the origin knows the platform: a header whose whole value is a secret of the tenant's. */
+const originAuthSchema = z.strictObject({
+  header: z
+    .string()
+    .regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/, "must be the name of a header, such as Authorization")
+    .refine((name) => !NO_AUTH_HEADERS.test(name), "can't carry a secret: choose another header"),
+  secret: secretNameSchema,
+});
+
+/** One thing for sale. Exactly one of `dataset`, `script` and `origin` says what answers. */
 export const manifestRouteSchema = z
   .strictObject({
     path: routePathSchema,
@@ -53,16 +69,26 @@ export const manifestRouteSchema = z
     methods: z.array(httpMethodSchema).min(1).default(["GET"]),
     /** Whether the money moves after the handler answered, or before it runs: streams need `before`. */
     settlement: z.enum(["after", "before"]).default("after"),
+    /** When a dataset's handler runs: `after` the payment is verified, or `alongside`, which is faster. */
+    execution: z.enum(["after", "alongside"]).default("after"),
     resignGuard: z.boolean().default(true),
     replayGraceSeconds: z.number().int().min(0).max(86_400).default(600),
     dataset: datasetNameSchema.optional(),
     /** Of a dataset route: pages of rows, or all of it. */
     mode: z.enum(["list", "download"]).default("list"),
+    /** Path of the entry module beside the manifest, which is also the name it is uploaded under. */
+    script: scriptNameSchema.optional(),
     origin: originSchema.optional(),
+    originAuth: originAuthSchema.optional(),
   })
-  .refine(({ dataset, origin }) => (dataset === undefined) !== (origin === undefined), {
-    path: ["dataset"],
-    message: "or origin must be given, and only one of them",
+  .refine(
+    ({ dataset, script, origin }) =>
+      [dataset, script, origin].filter((handler) => handler !== undefined).length === 1,
+    { path: ["dataset"], message: "or script or origin must be given, and only one of them" },
+  )
+  .refine(({ origin, originAuth }) => originAuth === undefined || origin !== undefined, {
+    path: ["originAuth"],
+    message: "needs an origin to go with",
   });
 export type ManifestRoute = z.infer<typeof manifestRouteSchema>;
 
@@ -75,9 +101,22 @@ export const datasetDeclarationSchema = z.strictObject({
 });
 export type DatasetDeclaration = z.infer<typeof datasetDeclarationSchema>;
 
+/** The largest plan's; a plan may allow fewer. */
+const EGRESS_HOSTS_MAX = 100;
+
+const egressHostSchema = z
+  .string()
+  .max(260)
+  .refine(
+    isAllowedHostEntry,
+    "must be a public host such as api.example.com or *.example.com, in lower case, IDN as xn--…",
+  );
+
 export const manifestSchema = z.strictObject({
   tenant: tenantIdSchema,
   datasets: z.record(datasetNameSchema, datasetDeclarationSchema).default({}),
   routes: z.array(manifestRouteSchema).min(1).max(ROUTES_MAX),
+  /** Hosts that scripts may connect to (docs/egress.md); origins need no entry. */
+  egress: z.array(egressHostSchema).max(EGRESS_HOSTS_MAX).default([]),
 });
 export type Manifest = z.infer<typeof manifestSchema>;

@@ -4,6 +4,8 @@
  */
 import * as z from "zod";
 import { tenantIdSchema } from "../tenant/tenant-id.ts";
+import { sealedSecretSchema } from "./secrets.ts";
+import { scriptNameSchema, scriptVersionSchema } from "./script.ts";
 
 export const planIdSchema = z.enum(["free", "pro", "scale"]);
 export type PlanId = z.infer<typeof planIdSchema>;
@@ -44,13 +46,26 @@ export const originHandlerSchema = z.object({
   kind: z.literal("origin"),
   /** Called with the caller's query added. */
   url: z.string(),
+  /** The header that carries a secret of the tenant's, by its name; the value is in the snapshot's `secrets`. */
+  auth: z.object({ header: z.string(), secret: z.string() }).nullable().default(null),
+});
+
+export const scriptHandlerSchema = z.object({
+  kind: z.literal("script"),
+  script: scriptNameSchema,
+  /** Exactly this code, whatever is uploaded under the name afterwards. */
+  version: scriptVersionSchema,
+  /** Hosts it may connect to. */
+  allowedHosts: z.array(z.string()).default([]),
 });
 
 export const handlerSchema = z.discriminatedUnion("kind", [
   datasetHandlerSchema,
+  scriptHandlerSchema,
   originHandlerSchema,
 ]);
 export type OriginHandlerDefinition = z.infer<typeof originHandlerSchema>;
+export type ScriptHandlerDefinition = z.infer<typeof scriptHandlerSchema>;
 export type DatasetHandlerDefinition = z.infer<typeof datasetHandlerSchema>;
 
 export const httpMethodSchema = z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
@@ -65,6 +80,8 @@ export const routeSchema = z.object({
   mimeType: z.string(),
   /** When the money moves: `after` the handler answered (x402 flow `authorization`), or `before` (`upfront`). */
   settlement: z.enum(["after", "before"]),
+  /** When the handler runs: `after` the payment is verified, or `alongside`, with its answer kept back meanwhile. */
+  execution: z.enum(["after", "alongside"]).default("after"),
   /** Whether a second authorization for the same request is answered from the first (design: re-sign guard). */
   resignGuard: z.boolean(),
   /** How long after settlement a replay without proof of payment ownership is served, in seconds. */
@@ -86,5 +103,7 @@ export const tenantSnapshotSchema = z.object({
   version: z.number().int().min(0),
   deploymentId: z.string().nullable(),
   routes: z.array(routeSchema),
+  /** Secrets that the routes name, encrypted. */
+  secrets: z.record(z.string(), sealedSecretSchema).default({}),
 });
 export type TenantSnapshot = z.infer<typeof tenantSnapshotSchema>;

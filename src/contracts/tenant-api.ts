@@ -1,6 +1,7 @@
 /** Bodies of the control plane's HTTP interface (`/v1/*`): one schema for server, CLI and tests. */
 import * as z from "zod";
 import { tenantIdSchema } from "../tenant/tenant-id.ts";
+import { depositSchema, refundSchema } from "./refunds.ts";
 import { collectionSchema, columnSchema, planIdSchema } from "./snapshot.ts";
 
 /** 20-byte hex; compared in lower case. */
@@ -123,6 +124,8 @@ export const receiptSchema = z.object({
   claimedAtMs: z.number().int(),
   settledAtMs: z.number().int().nullable(),
   confirmedAtMs: z.number().int().nullable(),
+  /** What was given back of it; null when no refund was asked for. */
+  refund: refundSchema.nullable(),
 });
 export type Receipt = z.infer<typeof receiptSchema>;
 
@@ -143,11 +146,17 @@ export const balanceSchema = z.object({
   payableAtomic: z.string(),
   /** The part of `payableAtomic` whose settlements are confirmed on the chain: what a payout can take. */
   availableAtomic: z.string(),
-  /** Reserved by payouts that are on their way. */
+  /** Reserved by payouts and refunds that are on their way. */
   inFlightAtomic: z.string(),
   /** Owed back to payers whose paid call was never delivered. */
   creditsAtomic: z.string(),
   paidOutAtomic: z.string(),
+  /** Given back to payers. */
+  refundedAtomic: z.string(),
+  /** Sent to the deposit account without being any payment: neither the tenant's nor the platform's. */
+  unclaimedAtomic: z.string(),
+  /** What `unclaimedAtomic` consists of, the newest 50. */
+  unclaimedDeposits: z.array(depositSchema),
 });
 export type Balance = z.infer<typeof balanceSchema>;
 

@@ -23,9 +23,20 @@ export function takeAnswered(tenantId: TenantId): string[] {
   return taken;
 }
 
+/** Takes note of an answer without a body: there is no later write that could fail. */
+export function reportAnswer(
+  env: Env,
+  execution: Pick<ExecutionContext, "waitUntil">,
+  tenantId: TenantId,
+  paymentId: string,
+): void {
+  execution.waitUntil(noteAnswered(env, tenantId, paymentId));
+}
+
 /**
  * A body that reports when it was handed over whole. A client that hangs up before leaves its payment unanswered,
- * so that signing again gets the same answer and not a second charge.
+ * so that signing again gets the same answer and not a second charge. It costs more than a
+ * plain body, so it is for answers that are not known to have been written out before.
  */
 export function reportWhenWritten(
   body: Uint8Array,
@@ -49,16 +60,19 @@ const WRITES_AHEAD = 3;
 
 /**
  * The first bytes one by one, because a connection whose client has hung up takes what it is given at once as if
- * nothing were wrong: only a later write fails.
+ * nothing were wrong: only a later write fails. All are handed over at once, since each wait would cost as much as a
+ * write; when one fails, so does the end of the stream.
  */
 async function write(writable: WritableStream<Uint8Array>, body: Uint8Array): Promise<void> {
   const writer = writable.getWriter();
-  let written = 0;
-  for (; written < WRITES_AHEAD && written < body.byteLength; written += 1) {
-    await writer.write(body.subarray(written, written + 1));
-  }
-  if (written < body.byteLength) await writer.write(body.subarray(written));
+  const single = Math.min(WRITES_AHEAD, body.byteLength);
+  for (let at = 0; at < single; at += 1) writeUnawaited(writer, body.subarray(at, at + 1));
+  if (single < body.byteLength) writeUnawaited(writer, body.subarray(single));
   await writer.close();
+}
+
+function writeUnawaited(writer: WritableStreamDefaultWriter<Uint8Array>, bytes: Uint8Array): void {
+  writer.write(bytes).catch(() => undefined);
 }
 
 async function noteAnswered(env: Env, tenantId: TenantId, paymentId: string): Promise<void> {

@@ -3,7 +3,7 @@ import type { BufferedResponse, ClaimReply, SettlementSummary } from "../contrac
 import { type ProblemCode, problem } from "../payment/problem.ts";
 import { retryAfterSeconds } from "../payment/retry-after.ts";
 import { settlementHeader } from "../payment/settlement-header.ts";
-import { reportWhenWritten } from "./answered.ts";
+import { reportAnswer, reportWhenWritten } from "./answered.ts";
 import { challenge } from "./challenge.ts";
 import type { IdentifiedCall, IdentifiedPayment, Refusal } from "./identified-call.ts";
 import type { HandlerResult } from "./run-handler.ts";
@@ -44,6 +44,7 @@ export async function answerKnown(
           "Payment-Status": "replayed",
           ...supersededHeaders(reply.supersededBy),
         },
+        reply.answered,
       );
     case "undelivered":
       return answerUndelivered(call, reply.paymentId, reply.settlement);
@@ -75,8 +76,11 @@ export async function answerKnown(
     case "response_expired":
       return problem("response_expired", {
         detail: "This payment was settled; its answer is not stored. See the receipt.",
-        headers: { "Payment-Status": "not-charged" },
-        extra: { paymentId: reply.paymentId, transaction: reply.transaction },
+        headers: {
+          ...paidHeaders(call, reply.paymentId, reply.settlement),
+          "Cache-Control": "no-store",
+        },
+        extra: { paymentId: reply.paymentId, transaction: reply.settlement.transaction },
       });
     default:
       return reply satisfies never;
@@ -97,7 +101,8 @@ export function answerPaid(
   response: BufferedResponse,
   settlement: SettlementSummary,
 ): Response {
-  return answerStored(call, paymentId, response, settlement, { "Payment-Status": "settled" });
+  const extra = { "Payment-Status": "settled" };
+  return answerStored(call, paymentId, response, settlement, extra, false);
 }
 
 function answerStored(
@@ -106,19 +111,22 @@ function answerStored(
   response: BufferedResponse,
   summary: SettlementSummary,
   extra: Readonly<Record<string, string>>,
+  isKnownAnswered: boolean,
 ): Response {
-  const headers = headersOf(response.headers, paidHeaders(call, paymentId, summary));
-  for (const [name, value] of Object.entries(extra)) headers.set(name, value);
-  const body = mayHaveBody(response.status)
-    ? reportWhenWritten(
-        response.body,
-        call.env,
-        call.execution,
-        call.paid.snapshot.tenantId,
-        paymentId,
-      )
-    : null;
-  return new Response(body, { status: response.status, headers });
+  const { status, body } = response;
+  const headers = headersOf(response.headers, {
+    ...paidHeaders(call, paymentId, summary),
+    ...extra,
+  });
+  if (isKnownAnswered) return new Response(mayHaveBody(status) ? body : null, { status, headers });
+  const { env, execution } = call;
+  const { tenantId } = call.paid.snapshot;
+  if (mayHaveBody(status)) {
+    const reported = reportWhenWritten(body, env, execution, tenantId, paymentId);
+    return new Response(reported, { status, headers });
+  }
+  reportAnswer(env, execution, tenantId, paymentId);
+  return new Response(null, { status, headers });
 }
 
 /** What goes with every answer to a settled payment; a problem that is one says so with its own status. */
@@ -218,7 +226,8 @@ export function answerRefused(
   }
   if (refusal.code === "rate_limited") {
     return problem("rate_limited", {
-      detail: "This API is at work on as many payments as it can; nothing was charged.",
+      detail:
+        "This payer has too many payments in flight or too many calls that were not charged, or this API has. Nothing was charged; resend the same header.",
       headers: { "Retry-After": "1", "Payment-Status": "not-charged" },
     });
   }

@@ -2,14 +2,15 @@
 import { type Context, Hono } from "hono";
 import { ledgerOf } from "../../durable-objects/settlement-ledger/client.ts";
 import { adminApi } from "../admin/admin-api.ts";
-import { ConfigError, configOf } from "../config.ts";
+import { ConfigError } from "../config-source.ts";
+import { configOf } from "../config.ts";
 import { tenantOfPaymentId } from "../payment/payment-id.ts";
 import { problem } from "../payment/problem.ts";
 import { retryAfterSeconds } from "../payment/retry-after.ts";
 import { tenantApi } from "../tenant-api/tenant-api.ts";
 import type { Handlers } from "./handlers.ts";
 import { locateTenant } from "./locate-tenant.ts";
-import { tenantRequest } from "./tenant-request.ts";
+import { type EdgeRequest, tenantRequest } from "./tenant-request.ts";
 
 type AppContext = Context<{ Bindings: Env }>;
 
@@ -19,28 +20,43 @@ platform.get("/payments/:paymentId", paymentStatus);
 platform.route("/v1", tenantApi);
 platform.route("/admin", adminApi);
 platform.notFound(() => problem("not_found"));
-platform.onError((error, context) => failure(error, context));
+platform.onError((error, context) => failure(error, context.req.raw));
 
-/** The dispatcher, selling what `handlers` make of the tenants' routes. */
-export function dispatcher(handlers: Handlers): Hono<{ Bindings: Env }> {
-  const app = new Hono<{ Bindings: Env }>();
-  app.all("*", async (context) => {
-    const location = locateTenant(new URL(context.req.url), configOf(context.env).baseDomain);
-    switch (location.found) {
-      case "tenant":
-        return await tenantRequest(context, location, handlers);
-      case "platform":
-        return await platform.fetch(context.req.raw, context.env, context.executionCtx);
-      case "unknown_tenant":
-        return problem("unknown_tenant");
-      case "invalid_path":
-        return problem("invalid_path", { detail: `The path ${location.problem}.` });
-      default:
-        return location satisfies never;
-    }
-  });
-  app.onError((error, context) => failure(error, context));
-  return app;
+export interface Dispatcher {
+  fetch(request: Request, env: Env, execution: ExecutionContext): Promise<Response>;
+}
+
+/** The dispatcher, selling what `handlers` make of the tenants' routes, which have a matcher of their own. */
+export function dispatcher(handlers: Handlers): Dispatcher {
+  return {
+    async fetch(request, env, execution) {
+      try {
+        return await dispatch({ request, env, execution }, handlers);
+      } catch (error) {
+        return failure(error, request);
+      }
+    },
+  };
+}
+
+async function dispatch(
+  { request, env, execution }: Omit<EdgeRequest, "url">,
+  handlers: Handlers,
+): Promise<Response> {
+  const url = new URL(request.url);
+  const location = locateTenant(url, configOf(env).baseDomain);
+  switch (location.found) {
+    case "tenant":
+      return await tenantRequest({ request, url, env, execution }, location, handlers);
+    case "platform":
+      return await platform.fetch(request, env, execution);
+    case "unknown_tenant":
+      return problem("unknown_tenant");
+    case "invalid_path":
+      return problem("invalid_path", { detail: `The path ${location.problem}.` });
+    default:
+      return location satisfies never;
+  }
 }
 
 /** `GET /payments/{paymentId}`: the state of a payment, for whoever has its id. */
@@ -57,13 +73,13 @@ async function paymentStatus(context: AppContext): Promise<Response> {
   return Response.json(status, { headers });
 }
 
-function failure(error: Error, context: AppContext): Response {
+function failure(error: unknown, request: Request): Response {
   console.error(
     JSON.stringify({
       event: "request_failed",
-      method: context.req.method,
-      path: context.req.path,
-      error: error.message,
+      method: request.method,
+      path: new URL(request.url).pathname,
+      error: error instanceof Error ? error.message : String(error),
     }),
   );
   return error instanceof ConfigError

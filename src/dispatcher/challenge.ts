@@ -30,7 +30,7 @@ export async function challenge(
   reason: ChallengeReason = PAYMENT_REQUIRED,
 ): Promise<Response> {
   const { offer, resource } = paid;
-  const quote = await freshQuote(paid, config, nowMs);
+  const quote = freshQuote(paid, config, nowMs);
   const refused = reason.code !== PAYMENT_REQUIRED.code;
   const headers = new Headers({
     "Content-Type": "application/json",
@@ -50,7 +50,7 @@ export async function challenge(
   return new Response(JSON.stringify(body), { status: 402, headers });
 }
 
-function freshQuote(paid: PaidRoute, config: PlatformConfig, nowMs: number): Promise<string> {
+function freshQuote(paid: PaidRoute, config: PlatformConfig, nowMs: number): string {
   const { offer } = paid;
   return signQuote(
     {

@@ -1,8 +1,9 @@
 /** What is worked out about a paid call before the ledger is asked: who pays, for what, and whether it would be taken. */
 import { type LedgerClient, ledgerOf } from "../../durable-objects/settlement-ledger/client.ts";
 import type { PlatformConfig } from "../config.ts";
-import { facilitatorGateway } from "../facilitator/gateway.ts";
+import { facilitatorGateway, prepareRouting } from "../facilitator/gateway.ts";
 import type { FacilitatorGateway } from "../facilitator/port.ts";
+import { regionOf } from "../facilitator/region.ts";
 import { type DecodedPayment, authorizationOf } from "../payment/decode-payment.ts";
 import { sha256Hex } from "../payment/hash.ts";
 import { eip3009Identity } from "../payment/identity.ts";
@@ -59,38 +60,34 @@ export interface Refusal {
 /** Shorter keys could be guessed, and they open stored answers. */
 const IDEMPOTENCY_KEY_LENGTH_MIN = 16;
 
-export async function identifyPayment(
+export function identifyPayment(
   call: IncomingPayment,
   body: Uint8Array<ArrayBuffer>,
-): Promise<IdentifiedPayment> {
+): IdentifiedPayment {
   const { env, config, paid, payment, request } = call;
   const { tenantId } = paid.snapshot;
   const asset = paid.network.asset.address;
   const identity = eip3009Identity(payment.network, asset, payment.from, payment.nonce);
   const token = payment.accepted?.quote ?? null;
   const idempotencyKey = request.headers.get("Idempotency-Key");
-  const [payloadDigest, requestFingerprint, quote, quoteHash, idempotencyKeyHash] =
-    await Promise.all([
-      sha256Hex(JSON.stringify([identity, payment.signature, payment.to, String(payment.value)])),
-      fingerprint(request.method, tenantId, paid.target, body),
-      token === null
-        ? null
-        : readQuote(token, config.quoteSecret).then((terms) => terms ?? ("invalid" as const)),
-      token === null ? null : sha256Hex(token),
-      idempotencyKey === null || idempotencyKey.length < IDEMPOTENCY_KEY_LENGTH_MIN
-        ? null
-        : sha256Hex(idempotencyKey),
-    ]);
+  const quote = token === null ? null : (readQuote(token, config.quoteSecret) ?? "invalid");
   return {
     ...call,
     body,
     identity,
-    payloadDigest,
-    requestFingerprint,
+    payloadDigest: sha256Hex(
+      JSON.stringify([identity, payment.signature, payment.to, String(payment.value)]),
+    ),
+    requestFingerprint: sha256Hex(
+      JSON.stringify([request.method, tenantId, paid.target, sha256Hex(body)]),
+    ),
     proofs: {
-      quoteHash: quote === "invalid" ? null : quoteHash,
+      quoteHash: token === null || quote === "invalid" ? null : sha256Hex(token),
       identifierHash: null,
-      idempotencyKeyHash,
+      idempotencyKeyHash:
+        idempotencyKey === null || idempotencyKey.length < IDEMPOTENCY_KEY_LENGTH_MIN
+          ? null
+          : sha256Hex(idempotencyKey),
     },
     quote,
     signed: {
@@ -102,12 +99,11 @@ export async function identifyPayment(
   };
 }
 
-export async function identify(
-  call: PaidCall,
-  body: Uint8Array<ArrayBuffer>,
-): Promise<IdentifiedCall> {
+export function identify(call: PaidCall, body: Uint8Array<ArrayBuffer>): IdentifiedCall {
   const { env, execution, paid, payment } = call;
-  const identified = await identifyPayment(call, body);
+  const region = regionOf(call.request.cf);
+  prepareRouting(env, execution, region);
+  const identified = identifyPayment(call, body);
   const context = {
     tenantId: paid.snapshot.tenantId,
     route: paid.route.path,
@@ -120,17 +116,8 @@ export async function identify(
     paid,
     refusal: refuse(call, refuseTerms(payment, context)),
     amountAtomic: amountDue(context),
-    facilitators: facilitatorGateway(env, execution),
+    facilitators: facilitatorGateway(env, execution, region),
   };
-}
-
-async function fingerprint(
-  method: string,
-  tenantId: string,
-  target: string,
-  body: Uint8Array,
-): Promise<string> {
-  return sha256Hex(JSON.stringify([method, tenantId, target, await sha256Hex(body)]));
 }
 
 function refuse({ paid, request }: PaidCall, termsRefusal: string | null): Refusal | null {

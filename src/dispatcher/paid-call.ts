@@ -1,6 +1,7 @@
 /**
  * A call that carries a payment, step by step (docs/architecture.md): claim, verify, run, stage, settle, record,
- * answer; where the money moves first, claim, stage, settle, record, run, answer. The ledger decides at every step; this file only carries its decisions out, and on any failure of its own
+ * answer; where the money moves first, claim, stage, settle, record, run, answer; where the handler runs alongside,
+ * claim, verify and run at once, and on as always. The ledger decides at every step; this file only carries its decisions out, and on any failure of its own
  * it leaves the ledger in a state from which a resend or the alarm goes on.
  */
 import type { ClaimGrant } from "../contracts/ledger.ts";
@@ -23,15 +24,16 @@ export async function paidCall(call: PaidCall): Promise<Response> {
       headers: { "Payment-Status": "not-charged" },
     });
   }
-  const identified = await identify(call, body.bytes);
+  const identified = identify(call, body.bytes);
   const reply = await claim(identified, {
     refusal: identified.refusal?.code ?? null,
     resignGuard: call.paid.route.resignGuard,
     replayGraceMs: call.paid.route.replayGraceSeconds * 1_000,
+    alongside: call.paid.route.execution === "alongside",
   });
   switch (reply.result) {
     case "granted":
-      return await withClaim(identified, reply.grant);
+      return await withClaim(identified, reply.grant, reply.alongside);
     case "fulfil":
       return await fulfil(identified, reply);
     default:
@@ -39,15 +41,25 @@ export async function paidCall(call: PaidCall): Promise<Response> {
   }
 }
 
-/** Holds the claim: from here on the payment is ours until it is staged or released. */
-async function withClaim(call: IdentifiedCall, grant: ClaimGrant): Promise<Response> {
+/**
+ * Holds the claim: from here on the payment is ours until it is staged or released.
+ * @param alongside whether the handler may run while the payment is verified; its answer is kept back until it settled
+ */
+async function withClaim(
+  call: IdentifiedCall,
+  grant: ClaimGrant,
+  alongside: boolean,
+): Promise<Response> {
   const { paymentId } = grant;
+  const isUpfront = call.paid.route.settlement === "before";
   let staged = false;
+  let handlerRan = alongside;
+  const early = alongside ? runHandler(call, paymentId) : null;
   try {
     const verified = await verifyPayment(call, paymentId);
     if (!verified.ok) return verified.response;
-    const handled =
-      call.paid.route.settlement === "before" ? null : await runHandler(call, paymentId);
+    handlerRan = !isUpfront;
+    const handled = isUpfront ? null : await (early ?? runHandler(call, paymentId));
     if (handled !== null && handled.result !== "sold") return answerDeclined(handled, paymentId);
     const facilitatorIds = settlersOf(call, verified.facilitatorId);
     if (facilitatorIds === null) return answerUnavailable(paymentId, null);
@@ -63,20 +75,21 @@ async function withClaim(call: IdentifiedCall, grant: ClaimGrant): Promise<Respo
       ? await deliver(call, paymentId, settled)
       : answerPaid(call, paymentId, handled.response, settled.settlement);
   } finally {
-    if (!staged) await call.ledger.release({ identity: call.identity, grant });
+    if (!staged) await call.ledger.release({ identity: call.identity, grant, handlerRan });
   }
 }
 
-/** Facilitators to settle at, in order; whoever verified it when none is known to be well. */
+/** Facilitators to settle at, in order: each later one only when nothing was sent to those before it. */
 function settlersOf(
   call: IdentifiedCall,
   verifiedBy: string | null,
 ): readonly [string, ...string[]] | null {
-  const [first = verifiedBy, ...others] = call.facilitators.candidatesForSettle(
+  const { facilitatorIds, lastResortIds } = call.facilitators.candidatesForSettle(
     kindOf(call),
     null,
     call.paid.snapshot.tenantId,
   );
+  const [first = verifiedBy, ...others] = [...facilitatorIds, ...lastResortIds];
   return first === null ? null : [first, ...others];
 }
 

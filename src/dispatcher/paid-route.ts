@@ -75,11 +75,13 @@ export function checkParameters(paid: PaidRoute, request: Request): ParameterRef
 export function handlerContext(paid: PaidRoute, paymentId: string, payer: string): HandlerContext {
   return {
     tenantId: paid.snapshot.tenantId,
+    plan: paid.snapshot.plan,
     route: paid.route,
     params: paid.params,
     paymentId,
     payer,
     idempotencyKey: paymentId,
+    secrets: paid.snapshot.secrets,
   };
 }
 

@@ -1,5 +1,4 @@
 /** Requests to a tenant's URL: which route it is, whether it carries a payment, and what happens then. */
-import type { Context } from "hono";
 import { configOf } from "../config.ts";
 import { decodePayment } from "../payment/decode-payment.ts";
 import { problem } from "../payment/problem.ts";
@@ -13,34 +12,35 @@ import { paidCall } from "./paid-call.ts";
 import { type PaidRoute, checkParameters, destinationOf, paidRoute } from "./paid-route.ts";
 import { withdrawnRoute } from "./withdrawn-route.ts";
 
+/** A request as the Worker gets it, with its URL parsed. */
+export interface EdgeRequest {
+  readonly request: Request;
+  readonly url: URL;
+  readonly env: Env;
+  readonly execution: ExecutionContext;
+}
+
 /** Answers a request below a tenant. */
 export async function tenantRequest(
-  context: Context<{ Bindings: Env }>,
+  { request, url, env, execution }: EdgeRequest,
   location: Extract<Location, { found: "tenant" }>,
   handlers: Handlers,
 ): Promise<Response> {
-  const config = configOf(context.env);
+  const config = configOf(env);
   const nowMs = Date.now();
-  const snapshot = await readSnapshot(context.env, location.tenantId, nowMs);
+  const snapshot = await readSnapshot(env, location.tenantId, nowMs);
   if (snapshot === null) return problem("unknown_tenant");
-  const url = new URL(context.req.url);
   const destination = destinationOf(config, snapshot, url, location.path);
   const match = matchRoute(snapshot.routes, location.segments);
-  const paid = match === null ? null : paidRoute(context.env, destination, match, url, handlers);
-  const payment = decodePayment(context.req.raw.headers);
+  const paid = match === null ? null : paidRoute(env, destination, match, url, handlers);
+  const payment = decodePayment(request.headers);
   if (payment.kind === "payment") {
-    const incoming = {
-      env: context.env,
-      execution: context.executionCtx,
-      config,
-      request: context.req.raw,
-      payment: payment.payment,
-    };
+    const incoming = { env, execution, config, request, payment: payment.payment };
     const answer =
       paid === null
         ? withdrawnRoute({ ...incoming, paid: destination })
         : paidCall({ ...incoming, paid });
-    return throughHangUps(context, answer);
+    return throughHangUps(answer, url, execution);
   }
   if (paid === null) return problem("unknown_route");
   if (payment.kind === "malformed") {
@@ -49,25 +49,26 @@ export async function tenantRequest(
       headers: { "Payment-Status": "not-charged" },
     });
   }
-  return refuseParameters(paid, context.req.raw) ?? (await challenge(paid, config, nowMs));
+  return refuseParameters(paid, request) ?? (await challenge(paid, config, nowMs));
 }
 
 /** A client that hangs up must not stop a payment half way: the work goes on, and a resend finds its answer. */
 function throughHangUps(
-  { executionCtx, req }: Context<{ Bindings: Env }>,
   answer: Promise<Response>,
+  { pathname }: URL,
+  execution: ExecutionContext,
 ): Promise<Response> {
   const answered = answer.catch((error: unknown) => {
     console.error(
       JSON.stringify({
         event: "paid_call_failed",
-        path: req.path,
+        path: pathname,
         error: error instanceof Error ? error.message : String(error),
       }),
     );
     return answerBroken();
   });
-  executionCtx.waitUntil(answered);
+  execution.waitUntil(answered);
   return answered;
 }
 

@@ -17,7 +17,7 @@ import { REQUEST_BODY_BYTES_MAX, readBody } from "./request-body.ts";
 export async function withdrawnRoute(call: IncomingPayment): Promise<Response> {
   const body = await readBody(call.request.body, REQUEST_BODY_BYTES_MAX);
   if (!body.ok) return unknownRoute();
-  const identified = await identifyPayment(call, body.bytes);
+  const identified = identifyPayment(call, body.bytes);
   const reply = await claim(identified, {
     refusal: "unknown_route",
     resignGuard: false,

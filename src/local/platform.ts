@@ -3,19 +3,22 @@
  * on the network, with everything kept in a state directory.
  */
 import { join } from "node:path";
-import { Log, LogLevel, Miniflare, convertV4MiniflareOptions } from "miniflare";
+import { CorePaths, type Miniflare } from "miniflare";
 import { unstable_getMiniflareWorkerOptions as miniflareWorkerOptions } from "wrangler";
 import { parseConfig } from "../config.ts";
 import { PROJECT_ROOT, bundleWorker } from "./bundle.ts";
 import { applyMigrations } from "./migrate.ts";
+import { type LocalScriptHost, startScriptHost } from "./script-host.ts";
+import { publicInternet } from "./public-internet.ts";
 import { loadSecrets } from "./secrets.ts";
-import { listenForSpawns } from "./spawned-children.ts";
 import type { StateLock } from "./state-lock.ts";
+import { HOST, startRuntime } from "./workers-runtime.ts";
 
 /** Part of every Durable Object's identity: another name would start with empty ledgers. */
 const WORKER_NAME = "claw402";
-const HOST = "127.0.0.1";
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** As often as on the network at most; there, wrangler.toml says when. */
+const SCHEDULE_MS = 60_000;
 
 /** Milliseconds; `config.ts` has the defaults and bounds. */
 export interface FacilitatorTimeouts {
@@ -48,6 +51,10 @@ export interface PlatformOptions {
   /** In order of preference. */
   readonly facilitators: readonly FacilitatorSource[];
   readonly network: NetworkSource;
+  /** URLs that alerts are sent to. */
+  readonly alertWebhooks?: readonly string[] | undefined;
+  /** Further variables and secrets of the Worker; they go over what the other options make of them. */
+  readonly variables?: Readonly<Record<string, string>> | undefined;
   /** A line that the Worker or the runtime logged. */
   readonly onLog?: (line: string) => void;
 }
@@ -55,6 +62,8 @@ export interface PlatformOptions {
 export interface Platform {
   readonly url: string;
   readonly operatorToken: string;
+  /** Signs what is sent to the webhooks. */
+  readonly alertWebhookSecret: string;
   /** Process id of workerd; changes when it crashed and was started again, null in between. */
   readonly workerdPid: number | null;
   /** Resolves when workerd has ended. State on disk is complete at any moment, so nothing is drained. */
@@ -79,7 +88,13 @@ export class PortInUseError extends Error {
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
   const variables = workerVariables(options);
   const bundlePath = await bundleWorker({ outDir: join(options.stateDir, "bundle") });
-  const miniflare = startMiniflare(options, variables, bundlePath);
+  const scriptHost = await startScriptHost({
+    bundlePath,
+    lock: options.lock,
+    variables: { BASE_DOMAIN: variables.BASE_DOMAIN, PLATFORM_HOSTS: "" },
+    onLog: options.onLog,
+  });
+  const miniflare = startMiniflare(options, variables, bundlePath, scriptHost);
   try {
     await miniflare.ready;
     await applyMigrations(
@@ -88,16 +103,23 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     );
     const url = (await miniflare.unsafeGetDirectURL()).origin;
     await expectHealthy(url);
+    const schedule = setInterval(() => void runScheduled(miniflare, options.onLog), SCHEDULE_MS);
     return {
       url,
       operatorToken: variables.OPERATOR_TOKEN,
+      alertWebhookSecret: variables.ALERT_WEBHOOK_SECRET,
       get workerdPid() {
         return options.lock.childPid("workerd");
       },
-      stop: () => miniflare.dispose(),
+      stop: async () => {
+        clearInterval(schedule);
+        await miniflare.dispose();
+        await scriptHost.stop();
+      },
     };
   } catch (error) {
     await miniflare.dispose().catch(() => undefined);
+    await scriptHost.stop().catch(() => undefined);
     throw isAddressInUse(error) ? new PortInUseError(options.port) : error;
   }
 }
@@ -115,6 +137,16 @@ function workerVariables(options: PlatformOptions) {
     OPERATOR_TOKEN: options.operatorToken ?? secrets.operatorToken,
     QUOTE_SECRET: secrets.quoteSecret,
     DEPOSIT_SEED: secrets.depositSeed,
+    PLATFORM_KEYS: JSON.stringify([{ id: "local", key: secrets.platformKey }]),
+    ALERT_WEBHOOKS: JSON.stringify(
+      (options.alertWebhooks ?? []).map((url, index) => ({
+        id: `webhook-${index + 1}`,
+        url,
+        secret: "ALERT_WEBHOOK_SECRET",
+      })),
+    ),
+    ALERT_WEBHOOK_SECRET: secrets.alertWebhookSecret,
+    ...options.variables,
   };
   parseConfig(variables);
   return variables;
@@ -124,65 +156,43 @@ function startMiniflare(
   options: PlatformOptions,
   variables: Record<string, string>,
   bundlePath: string,
+  scriptHost: LocalScriptHost,
 ): Miniflare {
   const { workerOptions } = miniflareWorkerOptions(join(PROJECT_ROOT, "wrangler.toml"), "local");
-  const miniflareOptions = convertV4MiniflareOptions({
-    host: HOST,
-    // Miniflare's own entry adds a proxy in front of the Worker that costs three quarters of the throughput. Clients
-    // get the direct socket instead, and the entry, which Miniflare cannot do without, a port that nobody is told.
-    port: 0,
-    cf: false,
-    logRequests: false,
-    telemetry: { enabled: false },
+  const process = { role: "workerd", lock: options.lock, onLog: options.onLog };
+  return startRuntime(process, {
+    unsafeTriggerHandlers: true,
     resourcePersistencePath: join(options.stateDir, "worker"),
-    log: new LineLog(options.onLog),
-    handleStructuredLogs: ({ message }) => options.onLog?.(message),
     workers: [
       {
         ...workerOptions,
         name: WORKER_NAME,
         // Assigned because the type of what wrangler read from its file is unknown.
-        bindings: Object.assign({}, workerOptions.bindings, variables),
+        bindings: Object.assign({}, workerOptions.bindings, variables, {
+          SCRIPT_HOST_TOKEN: scriptHost.token,
+        }),
+        serviceBindings: Object.assign({}, workerOptions.serviceBindings, {
+          SCRIPT_HOST: { external: { address: scriptHost.address, http: {} } },
+          INTERNET: publicInternet,
+        }),
         modulesRoot: join(options.stateDir, "bundle"),
         modules: [{ type: "ESModule", path: bundlePath }],
         unsafeDirectSockets: [{ host: HOST, port: options.port }],
       },
     ],
   });
-  return withoutSignalListeners(() =>
-    listenForSpawns(
-      (pid, file) => {
-        if (file.endsWith("workerd")) options.lock.setChild("workerd", pid);
-      },
-      () => new Miniflare(miniflareOptions),
-    ),
-  );
 }
 
-/**
- * Miniflare exits the process on a signal, which would cut short the orderly stop of the chain. Its `exit` listener
- * stays: whatever ends this process, workerd ends with it.
- */
-function withoutSignalListeners<Result>(run: () => Result): Result {
-  const before = SIGNALS.map((signal) => new Set(process.listeners(signal)));
-  const result = run();
-  SIGNALS.forEach((signal, index) => {
-    for (const listener of process.listeners(signal)) {
-      if (before[index]?.has(listener) === false) process.removeListener(signal, listener);
-    }
-  });
-  return result;
-}
-
-/** Hands Miniflare's own messages (a crash of the runtime, for example) on as lines. */
-class LineLog extends Log {
-  readonly #onLine: ((line: string) => void) | undefined;
-  constructor(onLine: ((line: string) => void) | undefined) {
-    super(LogLevel.WARN);
-    this.#onLine = onLine;
-  }
-  protected override log(message: string): void {
-    this.#onLine?.(message);
+/** What a cron trigger does on the network: Miniflare knows of triggers but pulls none. */
+async function runScheduled(
+  miniflare: Miniflare,
+  onLog: ((line: string) => void) | undefined,
+): Promise<void> {
+  try {
+    const response = await miniflare.dispatchFetch(`http://worker${CorePaths.SCHEDULED}`);
+    if (!response.ok) throw new Error(await response.text());
+  } catch (error) {
+    onLog?.(`scheduled run failed: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

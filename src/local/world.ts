@@ -3,7 +3,7 @@
  * where URLs are given, the chain and the facilitators of someone else.
  */
 import type { Hex } from "viem";
-import { ConfigError } from "../config.ts";
+import { ConfigError } from "../config-source.ts";
 import { facilitatorKeys, payers } from "./accounts.ts";
 import { startChain } from "./chain.ts";
 import { startFacilitator } from "./facilitator.ts";
@@ -12,6 +12,7 @@ import { startPlatform } from "./platform.ts";
 import type { FacilitatorSource, FacilitatorTimeouts, Platform } from "./platform.ts";
 import { portIfFree, readPorts, writePorts } from "./ports.ts";
 import type { KnownPorts } from "./ports.ts";
+import { SCRIPT_HOST_ROLE } from "./script-host.ts";
 import { lockState } from "./state-lock.ts";
 import type { StateLock } from "./state-lock.ts";
 
@@ -40,6 +41,10 @@ export interface WorldOptions {
   readonly network: string;
   /** Blocks on top of a payment before it can be paid out; by the kind of chain when left out. */
   readonly confirmations?: number | undefined;
+  /** URLs that alerts are sent to. */
+  readonly alertWebhooks?: readonly string[] | undefined;
+  /** Further variables and secrets of the Worker. */
+  readonly variables?: Readonly<Record<string, string>> | undefined;
   /** A line that the Worker, its runtime or the chain logged. */
   readonly onLog: (line: string) => void;
 }
@@ -72,6 +77,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   started.defer(() => lock.release());
   // Before anything else: until it has ended, that runtime serves and writes what the new one is about to.
   const endedOrphan = await lock.endOrphan("workerd");
+  await lock.endOrphan(SCRIPT_HOST_ROLE);
   const ports = readPorts(options.stateDir);
   const rpcUrl = options.rpcUrl ?? (await startLocalChain(options, lock, ports, started));
   const facilitators =
@@ -90,6 +96,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       rpcUrl,
       confirmations: options.confirmations ?? confirmationsOn(rpcUrl),
     },
+    alertWebhooks: options.alertWebhooks,
+    variables: options.variables,
     onLog: options.onLog,
   });
   started.defer(() => platform.stop());

@@ -1,5 +1,5 @@
 /**
- * Ids of payments and payouts: `pay_{tenant}_{time}{random}`. The time part makes new rows append and receipts page
+ * Ids of payments, payouts (`out`), refunds (`ref`) and deposits that are no payment (`dep`): `pay_{tenant}_{time}{random}`. The time part makes new rows append and receipts page
  * in order; the 100 random bits make an id something only its payer and tenant know (`GET /payments/{id}` needs
  * nothing else). Nothing in it derives from the authorization, which is public once settled.
  */
@@ -13,10 +13,12 @@ export const PAYMENT_ID_RANDOM_BYTES = 20;
 /** Crockford's base 32: no letters that read like digits. */
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 
-const PAYMENT_ID_PATTERN = /^(pay|out)_([a-z0-9-]{3,32})_[0-9a-z]{29}$/;
+const PAYMENT_ID_PATTERN = /^(pay|out|ref|dep)_([a-z0-9-]{3,32})_[0-9a-z]{29}$/;
+
+export type PaymentIdKind = "pay" | "out" | "ref" | "dep";
 
 export function makePaymentId(
-  kind: "pay" | "out",
+  kind: PaymentIdKind,
   tenantId: TenantId,
   nowMs: number,
   randomBytes: Uint8Array,

@@ -40,13 +40,16 @@ const PROBLEMS = {
   },
   paid_undelivered: {
     status: 502,
-    title: "Paid, and the handler failed each time: a refund is due",
+    title: "Paid, and never delivered: a refund is due",
   },
   rate_limited: { status: 429, title: "Too many requests" },
+  tenant_limit_exceeded: { status: 429, title: "This API has used up what its plan allows" },
   unknown_tenant: { status: 404, title: "No such API" },
   unknown_route: { status: 404, title: "This API has no such route" },
   unknown_payment: { status: 404, title: "No such payment" },
   invalid_path: { status: 400, title: "The path is not in canonical form" },
+  /** What tenants' code gets in place of an answer from outside. */
+  egress_denied: { status: 403, title: "The egress policy does not allow this connection" },
   // The control plane.
   unauthorized: { status: 401, title: "A credential is needed" },
   forbidden: { status: 403, title: "This credential may not do that" },
@@ -57,6 +60,7 @@ const PROBLEMS = {
   payload_too_large: { status: 413, title: "The body is too large" },
   tenant_exists: { status: 409, title: "This tenant id or wallet is taken" },
   dataset_not_uploaded: { status: 409, title: "Upload the dataset before deploying a route on it" },
+  script_not_uploaded: { status: 409, title: "Upload the script before deploying a route on it" },
   price_too_small: { status: 400, title: "The price is less than one atomic unit" },
   idempotency_key_required: {
     status: 400,
@@ -70,8 +74,16 @@ const PROBLEMS = {
   over_payout_cap: { status: 400, title: "One payout can't be that large: pay out in parts" },
   payment_decided: { status: 409, title: "This payment is settled or failed already" },
   attempt_in_flight: { status: 409, title: "A settlement attempt is under way: look again soon" },
+  region_unreachable: {
+    status: 503,
+    title: "The health of some regions can't be reached: send it again",
+  },
   evidence_required: { status: 409, title: "A payout is resolved by the chain's evidence only" },
   nothing_to_release: { status: 409, title: "No stored answer could be let go" },
+  nothing_to_refund: { status: 409, title: "Nothing of this is owed to its payer" },
+  payment_not_confirmed: { status: 409, title: "The chain has not confirmed this payment yet" },
+  refund_may_still_land: { status: 409, title: "An earlier refund failed and may still land" },
+  direct_collection: { status: 409, title: "This tenant is paid to a wallet of its own" },
   insufficient_available_funds: { status: 409, title: "Less than that is available to pay out" },
   internal_error: { status: 500, title: "Something broke on our side" },
 } as const satisfies Record<string, { readonly status: number; readonly title: string }>;

@@ -40,11 +40,7 @@ const claimsSchema = z.tuple([
   z.number(),
 ]);
 
-export async function signQuote(
-  terms: QuotedTerms,
-  nonce: Uint8Array,
-  secret: string,
-): Promise<string> {
+export function signQuote(terms: QuotedTerms, nonce: Uint8Array, secret: string): string {
   const claims: z.infer<typeof claimsSchema> = [
     toBase64Url(nonce),
     terms.tenantId,
@@ -58,12 +54,12 @@ export async function signQuote(
     terms.expiresAtSeconds,
   ];
   const body = toBase64Url(new TextEncoder().encode(JSON.stringify(claims)));
-  const signature = toBase64Url(await hmacSha256(secret, `${VERSION_PREFIX}.${body}`));
+  const signature = toBase64Url(hmacSha256(secret, `${VERSION_PREFIX}.${body}`));
   return `${VERSION_PREFIX}.${body}.${signature}`;
 }
 
 /** The terms of a token we signed, expired or not; null for anything else. */
-export async function readQuote(token: string, secret: string): Promise<QuotedTerms | null> {
+export function readQuote(token: string, secret: string): QuotedTerms | null {
   if (token.length > TOKEN_LENGTH_MAX) return null;
   const [prefix, body, signature, ...rest] = token.split(".");
   if (
@@ -77,7 +73,7 @@ export async function readQuote(token: string, secret: string): Promise<QuotedTe
   const signatureBytes = fromBase64Url(signature);
   const bodyBytes = fromBase64Url(body);
   if (signatureBytes === null || bodyBytes === null) return null;
-  if (!(await verifyHmacSha256(secret, `${prefix}.${body}`, signatureBytes))) return null;
+  if (!verifyHmacSha256(secret, `${prefix}.${body}`, signatureBytes)) return null;
   const claims = claimsSchema.parse(JSON.parse(new TextDecoder().decode(bodyBytes)));
   const [
     ,

@@ -1,9 +1,11 @@
-import type { Route } from "../contracts/snapshot.ts";
+import type { PlanId, Route } from "../contracts/snapshot.ts";
+import type { SealedSecret } from "../contracts/secrets.ts";
 import type { TenantId } from "../tenant/tenant-id.ts";
 
 /** What a handler learns about the call besides the request; payment headers never reach it. */
 export interface HandlerContext {
   readonly tenantId: TenantId;
+  readonly plan: PlanId;
   readonly route: Route;
   /** Values of the route's `:name` segments. */
   readonly params: Readonly<Record<string, string>>;
@@ -12,6 +14,8 @@ export interface HandlerContext {
   readonly payer: string;
   /** Ours, stable over retries of one payment; never the client's, which is a replay secret. */
   readonly idempotencyKey: string;
+  /** Of the tenant, by name, encrypted: a handler opens the ones it needs. */
+  readonly secrets: Readonly<Record<string, SealedSecret>>;
 }
 
 /** The parameter that is malformed, and what was expected of it, with an example. */

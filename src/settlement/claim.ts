@@ -19,6 +19,8 @@ export interface Claim {
   readonly signatureProved: boolean | null;
   readonly resignGuard: boolean;
   readonly replayGraceMs: number;
+  /** Whether its handler may run before it is verified. */
+  readonly alongside: boolean;
   /** Grows with every takeover: only the newest holder may stage. */
   readonly fence: number;
   readonly claimedAtMs: number;
@@ -32,6 +34,8 @@ export interface Superseded {
   readonly payloadDigest: string;
   readonly requestFingerprint: string;
   readonly supersededBy: string;
+  /** Until when its own authorization could land, milliseconds since the epoch. */
+  readonly validBeforeMs: number;
 }
 
 /** A payment as it arrives. */
@@ -48,6 +52,8 @@ export interface ClaimCommand {
   readonly signatureProved: boolean | null;
   readonly resignGuard: boolean;
   readonly replayGraceMs: number;
+  /** Whether the route lets its handler run while the payment is verified. */
+  readonly alongside?: boolean;
 }
 
 /** All that the ledger knows that matters for one claim. */
@@ -152,7 +158,8 @@ function decideKnown(
   const decided = decideSettled(payment, null, known);
   const isAnswer = decided.decision === "replay" || decided.decision === "fulfil";
   const answerableAtMs = payment.settledAtMs ?? payment.ruling?.atMs ?? 0;
-  const inGrace = nowMs < answerableAtMs + payment.replayGraceMs;
+  // The grace window is for first requests that carried nothing to prove anything by (v1).
+  const inGrace = !carriesProof(payment.proofs) && nowMs < answerableAtMs + payment.replayGraceMs;
   return !isAnswer || inGrace || provesPayer(command.proofs, payment.proofs)
     ? decided
     : { decision: "proof_required", payment };
@@ -227,6 +234,7 @@ function decideEarlier(
     payloadDigest: command.payloadDigest,
     requestFingerprint: command.requestFingerprint,
     supersededBy: earlierId,
+    validBeforeMs: command.signed.authorization.validBeforeMs,
   };
   const followed = follow(payment, claim, superseded, known, context);
   if (followed === null || command.signatureProved) return followed;
@@ -240,8 +248,9 @@ function decideEarlier(
  * is still at work on another has lost it.
  */
 export function supersede(claim: Claim, supersededBy: string): Superseded {
-  const { paymentId, identity, payloadDigest, requestFingerprint } = claim;
-  return { paymentId, identity, payloadDigest, requestFingerprint, supersededBy };
+  const { paymentId, identity, payloadDigest, requestFingerprint, signed } = claim;
+  const { validBeforeMs } = signed.authorization;
+  return { paymentId, identity, payloadDigest, requestFingerprint, supersededBy, validBeforeMs };
 }
 
 function guards(payment: Payment | null): payment is Payment {
@@ -271,6 +280,7 @@ function grant(
       signatureProved: command.signatureProved,
       resignGuard: command.resignGuard,
       replayGraceMs: command.replayGraceMs,
+      alongside: false,
       fence: (known.claim?.fence ?? 0) + 1,
       claimedAtMs: lapsed?.claimedAtMs ?? nowMs,
       leaseExpiresAtMs: nowMs + leaseMs,
@@ -293,6 +303,10 @@ function isSameSend(
     command.payloadDigest === known.payloadDigest &&
     command.requestFingerprint === known.requestFingerprint
   );
+}
+
+function carriesProof({ quoteHash, identifierHash, idempotencyKeyHash }: ReplayProofs): boolean {
+  return (quoteHash ?? identifierHash ?? idempotencyKeyHash) !== null;
 }
 
 /** One secret of the first request is enough. */

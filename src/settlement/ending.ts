@@ -1,7 +1,7 @@
 /** How a payment comes to an end, and how an end is undone: each in one place, with the postings that belong to it. */
 import { type Transition, type TransitionContext, alert, only, post } from "./event.ts";
 import type { TransferEvidence } from "./evidence.ts";
-import { type Payment, isFailed, isSettled, openAttempt } from "./payment.ts";
+import { type Fulfilment, type Payment, isFailed, isSettled, openAttempt } from "./payment.ts";
 import { confirmDelayMs, retryDelayMs } from "./retry-schedule.ts";
 
 /** A success, whenever it arrives. */
@@ -28,6 +28,7 @@ export function settle(
     transaction,
     evidence,
     failure: null,
+    fulfilment: late && lostAnswer(payment) ? owedBack(context.nowMs) : payment.fulfilment,
     settledAtMs: context.nowMs,
     retryCount: 0,
     dueAtMs: context.nowMs + confirmDelayMs(0, context.jitter),
@@ -40,6 +41,16 @@ export function settle(
       ...(late ? [alert("late_landing", settled, transaction)] : []),
     ],
   };
+}
+
+/** Its answer was removed while it counted as failed, and nobody ever got it. */
+function lostAnswer({ response, answeredAtMs }: Payment): boolean {
+  return response === "removed" && answeredAtMs === null;
+}
+
+/** Nothing will be delivered for it: as of a payment upfront that was given up, all of it is its payer's. */
+function owedBack(nowMs: number): Fulfilment {
+  return { state: "undelivered", attempts: 0, beforeMs: nowMs };
 }
 
 /** The word was wrong or the chain reorganised: the money is not there, and it may still land. */

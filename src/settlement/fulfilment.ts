@@ -4,24 +4,25 @@
  * whether the money moved and whether the answer was given are two questions.
  */
 import { type Transition, type TransitionContext, alert, only, post } from "./event.ts";
-import { type Payment, type PaymentState, isSettled } from "./payment.ts";
+import { PAYMENT_STATES, type Payment, isSettled } from "./payment.ts";
 
 /** Runs of the handler for one payment: enough to outlast a deployment, few enough to bound unpaid work. */
 export const FULFILMENT_ATTEMPTS_MAX = 5;
 
 /** What an upfront payment is called outside, once it is settled. */
-export type ShownState = PaymentState | "settled_unfulfilled" | "fulfilled" | "paid_undelivered";
-
-const SHOWN_STATES = {
+const FULFILMENT_STATES = {
   pending: "settled_unfulfilled",
   fulfilled: "fulfilled",
   undelivered: "paid_undelivered",
 } as const;
 
+export const SHOWN_STATES = [...PAYMENT_STATES, ...Object.values(FULFILMENT_STATES)] as const;
+export type ShownState = (typeof SHOWN_STATES)[number];
+
 /** The state with which payers, tenants and operators are shown a payment. */
 export function shownState(payment: Payment): ShownState {
   return isSettled(payment) && payment.fulfilment !== null
-    ? SHOWN_STATES[payment.fulfilment.state]
+    ? FULFILMENT_STATES[payment.fulfilment.state]
     : payment.state;
 }
 

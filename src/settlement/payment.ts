@@ -52,6 +52,13 @@ export interface Fulfilment {
   readonly beforeMs: number;
 }
 
+/** What a refund gives back to its payer (`refund.ts`). */
+export interface RefundSource {
+  /** `payment`: paid upfront and never delivered; `deposit`: sent without being any payment. */
+  readonly kind: "payment" | "deposit";
+  readonly id: string;
+}
+
 /** How an operator ended a payment that nothing proved either way (`operator.ts`). */
 export interface OperatorRuling {
   /** `settled` lets the payer have the answer. Neither posts anything. */
@@ -80,8 +87,10 @@ export interface Payment {
   readonly failure: string | null;
   /** Whether the stored response can still be handed out; `none` for payouts and upfront payments. */
   readonly response: "kept" | "removed" | "none";
-  /** Null when the handler ran before the money moved, and for payouts. */
+  /** Null when the handler ran before the money moved and its answer could be had, and for payouts. */
   readonly fulfilment: Fulfilment | null;
+  /** Null for incoming payments, and for payouts to the tenant. */
+  readonly refundOf: RefundSource | null;
   /** Kept when the chain proves it wrong later: it says why the payer had the answer before. */
   readonly ruling: OperatorRuling | null;
   readonly resignGuard: boolean;

@@ -40,6 +40,11 @@ export function widen(one: DepositBand, other: DepositBand): DepositBand {
   };
 }
 
+/** The band of books that an amount was added to. */
+export function raise({ lowAtomic, highAtomic }: DepositBand, amountAtomic: bigint): DepositBand {
+  return { lowAtomic: lowAtomic + amountAtomic, highAtomic: highAtomic + amountAtomic };
+}
+
 /** How far a balance lies outside the band: 0 within it, positive is a surplus, negative a shortfall. */
 export function differenceFrom(
   { lowAtomic, highAtomic }: DepositBand,
@@ -53,8 +58,11 @@ export interface Verdict {
   readonly isAlert: boolean;
   /** The difference that operators know of; null when there is none. */
   readonly alertedAtomic: bigint | null;
-  /** `soon` to see whether a difference lasts, `later` while open payments blur the picture, `idle` when all is said. */
-  readonly next: "soon" | "later" | "idle";
+  /**
+   * `soon` to see whether a difference lasts, `later` while open payments blur the picture, `searching` while what
+   * explains it is still looked for, `idle` when all is said.
+   */
+  readonly next: "soon" | "later" | "searching" | "idle";
 }
 
 /**

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { manifestSchema } from "../contracts/manifest.ts";
 import type { DeploymentList } from "../contracts/tenant-api.ts";
 import { problem } from "../payment/problem.ts";
+import { originTermsOf } from "../runtime/egress/origin-policy.ts";
 import { planDeployment } from "../tenant/deployment-plan.ts";
 import { listLatestDatasets } from "../tenant/directory/datasets.ts";
 import {
@@ -12,6 +13,9 @@ import {
   listDeployments,
   readDeployment,
 } from "../tenant/directory/deployments.ts";
+import { listLatestScripts } from "../tenant/directory/scripts.ts";
+import { listSecrets } from "../tenant/directory/secrets.ts";
+import { PLANS } from "../tenant/plans.ts";
 import { publishTenant } from "../tenant/publish-tenant.ts";
 import { deploymentView } from "./deployment-view.ts";
 import { networkOf } from "./network.ts";
@@ -47,10 +51,17 @@ deployments.post("/", limitBody(MANIFEST_BYTES_MAX), async (context) => {
     return problem("forbidden", { detail: "tenant must be the one this API key belongs to." });
   }
   const { asset } = networkOf(context.env, tenant);
-  const uploaded = await listLatestDatasets(context.env.DB, tenant.serial);
-  const plan = planDeployment(manifest, uploaded, {
+  const uploads = {
+    datasets: await listLatestDatasets(context.env.DB, tenant.serial),
+    scripts: await listLatestScripts(context.env.DB, tenant.serial),
+  };
+  const plan = planDeployment(manifest, uploads, {
     decimals: asset.decimals,
-    allowsLoopback: context.env.ENVIRONMENT === "local",
+    ...originTermsOf(context.env),
+    secretNames: new Set(
+      (await listSecrets(context.env.DB, tenant.serial)).map(({ name }) => name),
+    ),
+    egressHostsMax: PLANS[tenant.plan].scripts.egressHostsMax,
   });
   if (plan.result === "refused") {
     return refuse(plan.faults[0].code, plan.faults);

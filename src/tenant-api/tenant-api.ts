@@ -5,9 +5,13 @@ import { problem } from "../payment/problem.ts";
 import { balance } from "./balance.ts";
 import { datasets } from "./datasets.ts";
 import { deployments } from "./deployments.ts";
+import { egress } from "./egress.ts";
 import { noStore } from "./no-store.ts";
 import { payouts } from "./payouts.ts";
 import { receipts } from "./receipts.ts";
+import { secrets } from "./secrets.ts";
+import { refunds } from "./refunds.ts";
+import { scripts } from "./scripts.ts";
 import { tenants } from "./tenants.ts";
 
 export const tenantApi = new Hono<{ Bindings: Env }>();
@@ -25,9 +29,13 @@ tenantApi.use(noStore);
 tenantApi
   .route("/tenants", tenants)
   .route("/datasets", datasets)
+  .route("/scripts", scripts)
+  .route("/secrets", secrets)
+  .route("/egress", egress)
   .route("/deployments", deployments)
   .route("/receipts", receipts)
   .route("/balance", balance)
-  .route("/payouts", payouts);
+  .route("/payouts", payouts)
+  .route("/", refunds);
 
 tenantApi.all("*", () => problem("not_found"));

@@ -2,6 +2,7 @@
 import type { DatasetDeclaration, Manifest, ManifestRoute } from "../contracts/manifest.ts";
 import type { Column, DatasetHandlerDefinition, Route } from "../contracts/snapshot.ts";
 import type { ProblemCode } from "../payment/problem.ts";
+import { type ConnectionTerms, connectionFaults } from "../runtime/egress/connection-faults.ts";
 import { priceToAtomic } from "./price.ts";
 
 /** What a deployment needs to know about the newest upload of a dataset. */
@@ -14,11 +15,23 @@ export interface UploadedDataset {
   readonly indexes: readonly string[];
 }
 
+/** The newest upload of a script. */
+export interface UploadedScript {
+  readonly name: string;
+  readonly version: string;
+}
+
+/** What a tenant has uploaded, newest versions. */
+export interface Uploads {
+  readonly datasets: readonly UploadedDataset[];
+  readonly scripts: readonly UploadedScript[];
+}
+
 /** One thing wrong with a manifest: where, and what to do about it. */
 export interface ManifestFault {
   readonly code: Extract<
     ProblemCode,
-    "invalid_request" | "dataset_not_uploaded" | "price_too_small"
+    "invalid_request" | "dataset_not_uploaded" | "script_not_uploaded" | "price_too_small"
   >;
   /** Path within the manifest, for example `routes[0].price`. */
   readonly field: string;
@@ -32,11 +45,15 @@ export type DeploymentPlan =
       readonly faults: readonly [ManifestFault, ...ManifestFault[]];
     };
 
-export interface DeploymentTerms {
+export interface DeploymentTerms extends ConnectionTerms {
   /** Of the asset prices are paid in. */
   readonly decimals: number;
-  /** Whether an origin may be on this machine: in the local environment only. */
-  readonly allowsLoopback: boolean;
+}
+
+/** What all routes of a manifest have in common. */
+interface SaleTerms {
+  readonly decimals: number;
+  readonly allowedHosts: readonly string[];
 }
 
 /** Free documents the platform serves below every tenant: a route there could never be reached. */
@@ -48,15 +65,16 @@ const PLATFORM_PATHS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * @param uploaded the tenant's datasets, newest versions
+ * @param uploads what the tenant's routes can be about
  * @param terms where it is deployed
  */
 export function planDeployment(
   manifest: Manifest,
-  uploaded: readonly UploadedDataset[],
+  uploads: Uploads,
   terms: DeploymentTerms,
 ): DeploymentPlan {
-  const datasets = new Map(uploaded.map((dataset) => [dataset.name, dataset]));
+  const datasets = new Map(uploads.datasets.map((dataset) => [dataset.name, dataset]));
+  const scripts = new Map(uploads.scripts.map((script) => [script.name, script]));
   const [fault, ...furtherFaults] = [
     ...Object.entries(manifest.datasets).flatMap(([name, declaration]) =>
       declarationFaults(`datasets.${name}`, declaration, datasets.get(name), name),
@@ -64,12 +82,23 @@ export function planDeployment(
     ...manifest.routes.flatMap((route, index) =>
       routeFaults(`routes[${index}]`, route, datasets, terms),
     ),
+    ...manifest.routes.flatMap(({ script }, index) =>
+      script === undefined || scripts.has(script)
+        ? []
+        : [scriptNotUploaded(`routes[${index}].script`, script)],
+    ),
+    ...connectionFaults(manifest, terms),
     ...duplicateFaults(manifest.routes),
   ];
   if (fault !== undefined) return { result: "refused", faults: [fault, ...furtherFaults] };
   return {
     result: "planned",
-    routes: manifest.routes.flatMap((route) => expandRoute(route, datasets, terms.decimals)),
+    routes: manifest.routes.flatMap((route) =>
+      expandRoute(route, datasets, scripts, {
+        decimals: terms.decimals,
+        allowedHosts: manifest.egress,
+      }),
+    ),
   };
 }
 
@@ -120,18 +149,11 @@ function routeFaults(
   field: string,
   route: ManifestRoute,
   datasets: ReadonlyMap<string, UploadedDataset>,
-  { decimals, allowsLoopback }: DeploymentTerms,
+  { decimals }: DeploymentTerms,
 ): ManifestFault[] {
   const faults: ManifestFault[] = [];
   if (route.dataset !== undefined && !datasets.has(route.dataset)) {
     faults.push(notUploaded(`${field}.dataset`, route.dataset));
-  }
-  if (route.origin?.startsWith("http:") === true && !allowsLoopback) {
-    faults.push({
-      code: "invalid_request",
-      field: `${field}.origin`,
-      message: "must be an https URL",
-    });
   }
   if (PLATFORM_PATHS.has(route.path)) {
     faults.push({
@@ -148,6 +170,7 @@ function routeFaults(
       message: "must be GET or HEAD: a dataset is read-only",
     });
   }
+  if (route.execution === "alongside") faults.push(...alongsideFaults(`${field}.execution`, route));
   if (priceToAtomic(route.price, decimals) === 0n) {
     faults.push({
       code: "price_too_small",
@@ -156,6 +179,19 @@ function routeFaults(
     });
   }
   return faults;
+}
+
+/** What runs before its payment is verified must be cheap, and leave no trace when nobody pays. */
+function alongsideFaults(field: string, route: ManifestRoute): ManifestFault[] {
+  const refuse = (message: string): ManifestFault[] => [
+    { code: "invalid_request", field, message },
+  ];
+  if (route.dataset === undefined) {
+    return refuse('must be "after": only a dataset can be read before its payment is verified');
+  }
+  return route.settlement === "before"
+    ? refuse('must be "after" where settlement is "before": the money moves first there')
+    : [];
 }
 
 /** One path is one route, whatever its methods: a caller who asks for a URL is quoted one price. */
@@ -176,10 +212,23 @@ function duplicateFaults(routes: readonly ManifestRoute[]): ManifestFault[] {
 function expandRoute(
   route: ManifestRoute,
   datasets: ReadonlyMap<string, UploadedDataset>,
-  decimals: number,
+  scripts: ReadonlyMap<string, UploadedScript>,
+  { decimals, allowedHosts }: SaleTerms,
 ): Route[] {
+  const script = scripts.get(route.script ?? "");
+  if (script !== undefined) {
+    const { name, version } = script;
+    const handler = {
+      kind: "script" as const,
+      script: name,
+      version,
+      allowedHosts: [...allowedHosts],
+    };
+    return [makeRoute(route, route.path, `Answers of ${script.name}`, handler, decimals)];
+  }
   if (route.origin !== undefined) {
-    const handler = { kind: "origin" as const, url: route.origin };
+    const auth = route.originAuth ?? null;
+    const handler = { kind: "origin" as const, url: route.origin, auth };
     return [makeRoute(route, route.path, `Answers of ${route.path}`, handler, decimals)];
   }
   const dataset = datasets.get(route.dataset ?? "");
@@ -205,6 +254,7 @@ function makeRoute(
     description: route.description ?? description,
     mimeType: "application/json",
     settlement: route.settlement,
+    execution: route.execution,
     resignGuard: route.resignGuard,
     replayGraceSeconds: route.replayGraceSeconds,
     handler,
@@ -236,6 +286,14 @@ function describe(mode: DatasetHandlerDefinition["mode"], dataset: UploadedDatas
     default:
       return mode satisfies never;
   }
+}
+
+function scriptNotUploaded(field: string, name: string): ManifestFault {
+  return {
+    code: "script_not_uploaded",
+    field,
+    message: `is not uploaded: send it with PUT /v1/scripts/${name} first`,
+  };
 }
 
 function notUploaded(field: string, name: string): ManifestFault {

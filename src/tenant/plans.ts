@@ -25,6 +25,27 @@ export interface Plan {
   readonly retentionMs: number;
   /** How long a handler may take, milliseconds, wall clock. */
   readonly handlerDeadlineMs: number;
+  /** What tenants' own code may be and use. */
+  readonly scripts: ScriptPlan;
+}
+
+export interface ScriptPlan {
+  /** Scripts of different names. */
+  readonly countMax: number;
+  /** Modules of one script. */
+  readonly modulesMax: number;
+  /** All modules of one script together, bytes. */
+  readonly bytesMax: number;
+  /** CPU time of one invocation, milliseconds. */
+  readonly cpuMs: number;
+  /** Requests that one invocation may make. */
+  readonly subRequests: number;
+  /** Entries of the list of hosts that they may go to. */
+  readonly egressHostsMax: number;
+  /** Bodies of those requests and of their answers together, bytes. */
+  readonly egressBytesMax: number;
+  /** Until the head of its answer, milliseconds of wall clock; the whole answer has `handlerDeadlineMs`. */
+  readonly deadlineMs: number;
 }
 
 const MIB = 1024 * 1024;
@@ -40,6 +61,16 @@ export const PLANS: Readonly<Record<PlanId, Plan>> = {
     responseBytesMax: 10 * MIB,
     retentionMs: 1 * DAY_MS,
     handlerDeadlineMs: 10_000,
+    scripts: {
+      countMax: 5,
+      modulesMax: 20,
+      bytesMax: 1 * MIB,
+      cpuMs: 50,
+      subRequests: 10,
+      egressHostsMax: 0,
+      egressBytesMax: 5 * MIB,
+      deadlineMs: 8_000,
+    },
   },
   pro: {
     id: "pro",
@@ -47,6 +78,16 @@ export const PLANS: Readonly<Record<PlanId, Plan>> = {
     responseBytesMax: 10 * MIB,
     retentionMs: 7 * DAY_MS,
     handlerDeadlineMs: 30_000,
+    scripts: {
+      countMax: 25,
+      modulesMax: 50,
+      bytesMax: 3 * MIB,
+      cpuMs: 200,
+      subRequests: 50,
+      egressHostsMax: 20,
+      egressBytesMax: 25 * MIB,
+      deadlineMs: 25_000,
+    },
   },
   scale: {
     id: "scale",
@@ -54,6 +95,16 @@ export const PLANS: Readonly<Record<PlanId, Plan>> = {
     responseBytesMax: 10 * MIB,
     retentionMs: 30 * DAY_MS,
     handlerDeadlineMs: 30_000,
+    scripts: {
+      countMax: 100,
+      modulesMax: 100,
+      bytesMax: 5 * MIB,
+      cpuMs: 1_000,
+      subRequests: 200,
+      egressHostsMax: 100,
+      egressBytesMax: 100 * MIB,
+      deadlineMs: 25_000,
+    },
   },
 };
 

@@ -73,9 +73,9 @@ export class BenchLedger extends SettlementLedger {
     return super.answered(tenantId, paymentIds);
   }
 
-  override alarm() {
+  override alarm(alarmInfo?: AlarmInvocationInfo) {
     this.#background += 1;
-    return super.alarm();
+    return super.alarm(alarmInfo);
   }
 
   async benchCounters(): Promise<LedgerCounters> {
@@ -107,7 +107,7 @@ export class BenchLedger extends SettlementLedger {
         answered: [],
       });
       if (reply.result !== "granted") throw new Error(`a new payment was ${reply.result}`);
-      await super.release({ tenantId, identity, grant: reply.grant });
+      await super.release({ tenantId, identity, grant: reply.grant, handlerRan: false });
     }
   }
 
@@ -117,6 +117,7 @@ export class BenchLedger extends SettlementLedger {
     const { sql } = this.ctx.storage;
     this.ctx.storage.transactionSync(() => {
       sql.exec(FILL_PAYMENTS, from, from + count, oldMs);
+      sql.exec(FILL_WIRES, from, from + count);
       sql.exec(FILL_JOURNAL, from, from + count, oldMs);
     });
   }
@@ -147,7 +148,7 @@ const FILL_PAYMENTS = `${NUMBERS}
 INSERT INTO payments (
   payment_id, direction, state, identity, payload_digest, request_fingerprint, quote_hash,
   network, asset, payer, payee, amount_atomic, nonce, valid_after_ms, valid_before_ms, fee_atomic,
-  attempts, transaction_hash, response, resign_guard, replay_grace_ms, route_path, method, url, wire,
+  attempts, transaction_hash, response, resign_guard, replay_grace_ms, route_path, method, url,
   claimed_at_ms, settled_at_ms, confirmed_at_ms, answered_at_ms, retry_count
 ) SELECT ${PAYMENT_ID}, 'incoming', 'confirmed',
   'eip3009:${NETWORK}:${ASSET}:0x' || ${SCATTERED("n")} || ':0x' || ${SCATTERED("n")} || hex(zeroblob(28)),
@@ -156,12 +157,16 @@ INSERT INTO payments (
   '${PRICE_ATOMIC}', ${SCATTERED("n")} || hex(zeroblob(28)), 0, ?3 + 300000, '1000',
   '[{"attempt":1,"facilitatorId":"stub","startedAtMs":0,"leaseExpiresAtMs":0,"outcome":null}]',
   '0x' || ${SCATTERED("n")} || hex(zeroblob(28)), 'removed', 1, 600000,
-  '${ROUTE_PATH}', 'GET', 'https://bench.example${ROUTE_PATH}', hex(zeroblob(450)),
+  '${ROUTE_PATH}', 'GET', 'https://bench.example${ROUTE_PATH}',
   ?3, ?3, ?3, ?3, 0
 FROM numbers`;
 
+const FILL_WIRES = `${NUMBERS}
+INSERT INTO wire_payments (payment_id, wire)
+SELECT ${PAYMENT_ID}, hex(zeroblob(450)) FROM numbers`;
+
 const FILL_JOURNAL = `${NUMBERS}
-INSERT INTO journal (payment_id, posting, account, kind, asset, amount_atomic, at_ms)
+INSERT INTO journal (source_id, posting, account, kind, asset, amount_atomic, at_ms)
 SELECT ${PAYMENT_ID}, 1, account, 'payment_settled', '${ASSET}', amount, ?3
 FROM numbers,
   (SELECT 'deposit' AS account, '10000' AS amount

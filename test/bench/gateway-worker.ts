@@ -6,12 +6,15 @@ import { dispatcher } from "../../src/dispatcher/app.ts";
 import type { Handler } from "../../src/runtime/handler.ts";
 import { parseTenantId } from "../../src/tenant/tenant-id.ts";
 import type { BenchLedger } from "./bench-ledger.ts";
-import { ANSWER } from "./offer.ts";
+import { ANSWER, DELAYED_PATH, DELAY_MS } from "./offer.ts";
 
 export { BenchLedger as SettlementLedger } from "./bench-ledger.ts";
 export { FacilitatorHealth } from "../../durable-objects/facilitator-health/facilitator-health.ts";
+export { FacilitatorCanary } from "../../durable-objects/facilitator-canary/facilitator-canary.ts";
 export { DatasetStore } from "../../durable-objects/dataset-store/dataset-store.ts";
 export { DepositSigner } from "../../src/chain/deposit-signer.ts";
+export { Egress } from "../../src/runtime/egress/egress.ts";
+export { ScriptHost } from "../../src/runtime/script/script-host.ts";
 
 type BenchEnv = Omit<Env, "SETTLEMENT_LEDGER"> & {
   readonly SETTLEMENT_LEDGER: DurableObjectNamespace<BenchLedger>;
@@ -22,7 +25,13 @@ const HANDLER: Handler = {
     return new Response(ANSWER, { headers: { "Content-Type": "application/json" } });
   },
 };
-const app = dispatcher(() => HANDLER);
+const DELAYED: Handler = {
+  async run(request, context) {
+    await scheduler.wait(DELAY_MS);
+    return await HANDLER.run(request, context);
+  },
+};
+const app = dispatcher((_env, { path }) => (path === DELAYED_PATH ? DELAYED : HANDLER));
 
 export default {
   async fetch(request, env, context): Promise<Response> {

@@ -7,6 +7,8 @@ import type { MiddlewareHandler } from "hono";
 import {
   ANSWER,
   ASSET,
+  DELAYED_PATH,
+  DELAY_MS,
   MAX_TIMEOUT_SECONDS,
   NETWORK,
   PAY_TO,
@@ -16,27 +18,31 @@ import {
 } from "./offer.ts";
 
 interface Bindings {
-  readonly FACILITATOR_URL: string;
+  /** In order of preference, between spaces. */
+  readonly FACILITATOR_URLS: string;
 }
 
-function payment(facilitatorUrl: string): MiddlewareHandler {
-  const facilitator = new HTTPFacilitatorClient({ url: facilitatorUrl });
-  const server = new x402ResourceServer(facilitator).register(NETWORK, new ExactEvmScheme());
-  const price = { asset: ASSET, amount: PRICE_ATOMIC, extra: { ...TOKEN } };
-  return paymentMiddleware(
-    {
-      [`GET ${ROUTE_PATH}`]: {
-        accepts: {
-          scheme: "exact",
-          network: NETWORK,
-          price,
-          payTo: PAY_TO,
-          maxTimeoutSeconds: MAX_TIMEOUT_SECONDS,
-        },
-        description: "An item",
-        mimeType: "application/json",
-      },
+/** What the gateway waits for a verification, too. The client's own default is 90 seconds. */
+const FACILITATOR_TIMEOUT_MS = 5_000;
+
+function payment(facilitatorUrls: string): MiddlewareHandler {
+  const facilitators = facilitatorUrls
+    .split(" ")
+    .map((url) => new HTTPFacilitatorClient({ url, timeoutMs: FACILITATOR_TIMEOUT_MS }));
+  const server = new x402ResourceServer(facilitators).register(NETWORK, new ExactEvmScheme());
+  const route = {
+    accepts: {
+      scheme: "exact",
+      network: NETWORK,
+      price: { asset: ASSET, amount: PRICE_ATOMIC, extra: { ...TOKEN } },
+      payTo: PAY_TO,
+      maxTimeoutSeconds: MAX_TIMEOUT_SECONDS,
     },
+    description: "An item",
+    mimeType: "application/json",
+  } as const;
+  return paymentMiddleware(
+    { [`GET ${ROUTE_PATH}`]: route, [`GET ${DELAYED_PATH}`]: route },
     server,
   );
 }
@@ -46,8 +52,12 @@ let middleware: MiddlewareHandler | undefined;
 const app = new Hono<{ Bindings: Bindings }>();
 app.use((context, next) => {
   // At the first request: the facilitator is asked at once, and Workers call nobody while they load.
-  middleware ??= payment(context.env.FACILITATOR_URL);
+  middleware ??= payment(context.env.FACILITATOR_URLS);
   return middleware(context, next);
+});
+app.get(DELAYED_PATH, async (context) => {
+  await scheduler.wait(DELAY_MS);
+  return context.body(ANSWER, 200, { "Content-Type": "application/json" });
 });
 app.get(ROUTE_PATH, (context) => context.body(ANSWER, 200, { "Content-Type": "application/json" }));
 

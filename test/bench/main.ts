@@ -1,17 +1,27 @@
 /**
- * `npm run bench [-- --quick]`: the gateway beside `@x402/hono` in one workerd (docs/performance.md). Ratios only mean
+ * `npm run bench [-- --quick] [-- --only facilitators]`: the gateway beside `@x402/hono` in one workerd (docs/performance.md). Ratios only mean
  * something within one run: both are measured in turns, on the same machine, against the same facilitator.
  */
 import { cpus, tmpdir } from "node:os";
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type Plan, FULL, QUICK } from "./plan.ts";
+import { measureFacilitators } from "./measure-facilitators.ts";
 import { type Medium, measureMedium } from "./measure-medium.ts";
 import { signPayments } from "./payments.ts";
-import { printMachine, printMedium } from "./report.ts";
+import { printFacilitators, printMachine, printMedium } from "./report.ts";
 import { startFacilitatorProcess } from "./facilitator-process.ts";
 
-const { values } = parseArgs({ options: { quick: { type: "boolean", default: false } } });
+const { values } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    /** `facilitators`: two of them, one of which hangs; a minute. */
+    only: { type: "string" },
+  },
+});
+if (values.only !== undefined && values.only !== "facilitators") {
+  throw new Error(`--only takes facilitators, not ${values.only}`);
+}
 const plan: Plan = values.quick ? QUICK : FULL;
 
 const MEMORY = "/dev/shm";
@@ -33,9 +43,10 @@ try {
   progress(`signing ${plan.payments} payments`);
   const payloads = await signPayments(plan.payments);
   printMachine(cpus(), values.quick);
-  for (const medium of media) {
+  for (const medium of values.only === undefined ? media : []) {
     printMedium(await measureMedium(medium, plan, payloads, facilitator, progress));
   }
+  printFacilitators(await measureFacilitators(payloads, progress));
 } finally {
   facilitator.stop();
 }

@@ -3,6 +3,7 @@ import type { LoopResult } from "./closed-loop.ts";
 import {
   type Comparison,
   type Contender,
+  type Rounds,
   type Summary,
   compare,
   median,
@@ -10,6 +11,7 @@ import {
   summaryOf,
 } from "./compare.ts";
 import type { FacilitatorProcess } from "./facilitator-process.ts";
+import { DELAYED_PATH, ROUTE_PATH } from "./offer.ts";
 import { type SignedPayload, paidRequests, unpaidRequest } from "./payments.ts";
 import { CONCURRENCIES, type Plan } from "./plan.ts";
 import { type BenchRuntime, type Target, startRuntime } from "./runtime.ts";
@@ -56,6 +58,8 @@ export interface MediumReport {
   readonly unpaid: Comparison;
   readonly replay: Summary;
   readonly slow: Comparison;
+  /** The same for a handler that takes `DELAY_MS`, alongside verify at the gateway. */
+  readonly alongside: Comparison;
   readonly costs: readonly CallCost[];
   /** Measured on the first medium only: filling a ledger takes longer than all else. */
   readonly size: SizeReport | null;
@@ -102,6 +106,11 @@ export async function measureMedium(
       concurrency: CONCURRENCY,
       callsPerRound: plan.slowCallsPerRound,
     });
+    const alongside = await compareDelayed(runtime, payloads, {
+      ...rounds,
+      concurrency: CONCURRENCY,
+      callsPerRound: plan.slowCallsPerRound,
+    });
     await facilitator.setLatency(FAST_FACILITATOR);
     say("what a call costs the ledger");
     const costs = [];
@@ -109,10 +118,25 @@ export async function measureMedium(
       costs.push(await measureCost(runtime, payloads, concurrency));
     }
     const size = medium.fillsLedgers ? await measureSizes(runtime, payloads, plan, say) : null;
-    return { medium, paid, unpaid, replay, slow, costs, size };
+    return { medium, paid, unpaid, replay, slow, alongside, costs, size };
   } finally {
     await runtime.stop();
   }
+}
+
+async function compareDelayed(
+  runtime: BenchRuntime,
+  payloads: readonly SignedPayload[],
+  rounds: Rounds,
+): Promise<Comparison> {
+  const tenant = await runtime.gateway("bench-alongside");
+  const gateway = { ...tenant, path: tenant.path.replace(ROUTE_PATH, DELAYED_PATH) };
+  const ours = payingOnce(gateway, await paidRequests(gateway, payloads));
+  return await compare(
+    ours,
+    await payingAgain({ ...runtime.reference, path: DELAYED_PATH }, payloads),
+    rounds,
+  );
 }
 
 /** Each payment once, as they were signed. */

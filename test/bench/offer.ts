@@ -9,6 +9,9 @@ export const PRICE_ATOMIC = "10000";
 export const PAY_TO = "0x00000000000000000000000000000000000b0a7d";
 export const MAX_TIMEOUT_SECONDS = 300;
 export const ROUTE_PATH = "/item";
+/** The same item, from a handler that takes as long as a query that has some work to do. */
+export const DELAYED_PATH = "/delayed";
+export const DELAY_MS = 50;
 
 /** A trivial answer: 1 KiB of JSON that costs nothing to make. */
 export const ANSWER_BYTES = 1_024;

@@ -1,6 +1,8 @@
 /** The measurements as the tables of docs/performance.md, in Markdown. */
 import type { CpuInfo } from "node:os";
 import type { Comparison, Summary } from "./compare.ts";
+import type { FacilitatorsReport } from "./measure-facilitators.ts";
+import { DELAY_MS } from "./offer.ts";
 import type { MediumReport, SizeReport } from "./measure-medium.ts";
 
 export function printMachine(machine: readonly CpuInfo[], isQuick: boolean): void {
@@ -15,6 +17,7 @@ export function printMedium({
   unpaid,
   replay,
   slow,
+  alongside,
   costs,
   size,
 }: MediumReport): void {
@@ -33,6 +36,7 @@ export function printMedium({
     [
       ...paid.map((each) => comparisonRow("paid call", each.concurrency, each)),
       comparisonRow("paid call, verify 100 ms, settle 400 ms", 16, slow),
+      comparisonRow(`the same, ${DELAY_MS} ms handler, ours alongside verify`, 16, alongside),
       comparisonRow("402", 16, unpaid),
     ],
   );
@@ -58,6 +62,26 @@ export function printMedium({
     ]),
   );
   if (size !== null) printSize(size);
+}
+
+export function printFacilitators({ routingUs, healthy, outage }: FacilitatorsReport): void {
+  const share = (routingUs / 1_000 / healthy.p50Ms) * 100;
+  print("\n### Two facilitators\n");
+  print(
+    `Routing adds ${routingUs.toFixed(0)} µs to a paid call of ${healthy.p50Ms.toFixed(1)} ms (p50, 50 ms per facilitator call): ${share.toFixed(2)} %.\n`,
+  );
+  table(
+    ["while the first one hangs", "402claw", "@x402/hono"],
+    [
+      ["served", ...[outage.ours, outage.reference].map(({ served }) => (served ? "yes" : "no"))],
+      [
+        "answers in 20 s at 8 connections",
+        String(outage.ours.calls),
+        String(outage.reference.calls),
+      ],
+      ["p50 / p95 / p99 ms", quantiles(outage.ours), quantiles(outage.reference)],
+    ],
+  );
 }
 
 function printSize({ sizes: [small, large], claimUs, claimRatio, paidRatio }: SizeReport): void {

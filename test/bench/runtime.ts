@@ -11,12 +11,13 @@ import {
 } from "miniflare";
 import { unstable_getMiniflareWorkerOptions as miniflareWorkerOptions } from "wrangler";
 import * as z from "zod";
-import type { TenantSnapshot } from "../../src/contracts/snapshot.ts";
+import type { Route, TenantSnapshot } from "../../src/contracts/snapshot.ts";
 import { PROJECT_ROOT, bundleWorker } from "../../src/local/bundle.ts";
+import { applyMigrations } from "../../src/local/migrate.ts";
 import { type TenantId, tenantIdSchema } from "../../src/tenant/tenant-id.ts";
 import { publishSnapshot } from "../../src/tenant/snapshots.ts";
 import type { LedgerCounters } from "./bench-ledger.ts";
-import { NETWORK, PAY_TO, PRICE_ATOMIC, ROUTE_PATH } from "./offer.ts";
+import { DELAYED_PATH, NETWORK, PAY_TO, PRICE_ATOMIC, ROUTE_PATH } from "./offer.ts";
 
 const HOST = "127.0.0.1";
 const GATEWAY = "claw402";
@@ -53,11 +54,17 @@ const countersSchema = z.object({
   rowsWritten: z.number(),
 });
 
+export interface RuntimeOptions {
+  readonly inspectorPort?: number;
+  /** A second facilitator, for both servers. */
+  readonly fallbackUrl?: string;
+}
+
 /** @param parentDir decides the medium: a directory on disk or in memory */
 export async function startRuntime(
   parentDir: string,
   facilitatorUrl: string,
-  { inspectorPort = 0 }: { readonly inspectorPort?: number } = {},
+  options: RuntimeOptions = {},
 ): Promise<BenchRuntime> {
   const stateDir = await mkdtemp(join(parentDir, "claw-bench-"));
   const removeState = () => {
@@ -65,8 +72,10 @@ export async function startRuntime(
   };
   // Miniflare ends the process at Ctrl-C, and a filled ledger is over a gigabyte.
   process.once("exit", removeState);
-  const miniflare = await startMiniflare(stateDir, facilitatorUrl, inspectorPort);
+  const miniflare = await startMiniflare(stateDir, facilitatorUrl, options);
   await miniflare.ready;
+  const migrations = join(PROJECT_ROOT, "src/tenant/migrations");
+  await applyMigrations(await miniflare.getD1Database("DB", GATEWAY), migrations);
   const [gatewayPort, referencePort] = await Promise.all(
     [GATEWAY, REFERENCE].map(async (name) =>
       Number((await miniflare.unsafeGetDirectURL(name)).port),
@@ -101,8 +110,9 @@ export async function startRuntime(
 async function startMiniflare(
   stateDir: string,
   facilitatorUrl: string,
-  inspectorPort: number,
+  { inspectorPort = 0, fallbackUrl }: RuntimeOptions,
 ): Promise<Miniflare> {
+  const facilitatorUrls = [facilitatorUrl, ...(fallbackUrl === undefined ? [] : [fallbackUrl])];
   const { workerOptions } = miniflareWorkerOptions(join(PROJECT_ROOT, "wrangler.toml"), "local");
   const gatewayDir = join(stateDir, "gateway");
   const referenceDir = join(stateDir, "reference");
@@ -117,7 +127,9 @@ async function startMiniflare(
     external: ["@x402/extensions/*"],
   });
   const variables = {
-    FACILITATORS: JSON.stringify([{ id: "stub", url: facilitatorUrl }]),
+    FACILITATORS: JSON.stringify(
+      facilitatorUrls.map((url, index) => ({ id: `stub-${index + 1}`, url })),
+    ),
     NETWORKS: JSON.stringify([{ caip2: NETWORK, confirmations: 0 }]),
     OPERATOR_TOKEN: "operator-token-of-the-benchmark",
     QUOTE_SECRET: "quote-secret-of-the-benchmark-0123456789",
@@ -135,7 +147,7 @@ async function startMiniflare(
     name: REFERENCE,
     compatibilityDate: COMPATIBILITY_DATE,
     compatibilityFlags: ["nodejs_compat"],
-    bindings: { FACILITATOR_URL: facilitatorUrl },
+    bindings: { FACILITATOR_URLS: facilitatorUrls.join(" ") },
     modulesRoot: referenceDir,
     modules: [{ type: "ESModule", path: referenceBundle }],
     unsafeDirectSockets: [{ host: HOST, port: 0 }],
@@ -164,19 +176,23 @@ function snapshotOf(tenantId: TenantId): TenantSnapshot {
     network: NETWORK,
     version: 1,
     deploymentId: "dep_bench",
-    routes: [
-      {
-        path: ROUTE_PATH,
-        methods: ["GET"],
-        priceAtomic: PRICE_ATOMIC,
-        description: "An item",
-        mimeType: "application/json",
-        settlement: "after",
-        resignGuard: true,
-        replayGraceSeconds: 600,
-        // Never called: the benchmark's Worker brings its own handler for every route.
-        handler: { kind: "origin", url: "https://origin.invalid/" },
-      },
-    ],
+    routes: [routeOf(ROUTE_PATH, "after"), routeOf(DELAYED_PATH, "alongside")],
+    secrets: {},
+  };
+}
+
+function routeOf(path: string, execution: Route["execution"]): Route {
+  return {
+    path,
+    methods: ["GET"],
+    priceAtomic: PRICE_ATOMIC,
+    description: "An item",
+    mimeType: "application/json",
+    settlement: "after",
+    resignGuard: true,
+    execution,
+    replayGraceSeconds: 600,
+    // Never called: the benchmark's Worker brings its own handler for every route.
+    handler: { kind: "origin", url: "https://origin.invalid/", auth: null },
   };
 }

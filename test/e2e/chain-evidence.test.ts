@@ -1,7 +1,7 @@
 import { keccak256, toHex } from "viem";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { evmChainReader } from "../../src/chain/evm-chain-reader.ts";
-import type { ChainReader } from "../../src/chain/port.ts";
+import type { ChainReader, DepositReader } from "../../src/chain/port.ts";
 import { USDC_ADDRESS } from "../../src/local/local-network.ts";
 import {
   type PaymentChain,
@@ -21,7 +21,7 @@ const TOKEN = network.asset.address;
 const FINALITY_BLOCKS = 2;
 
 let chain: PaymentChain;
-let reader: ChainReader;
+let reader: ChainReader & DepositReader;
 
 beforeAll(async () => {
   chain = await startPaymentChain();
@@ -47,7 +47,11 @@ describe("a settlement", () => {
         blockTimestampMs: Number(block.timestamp) * 1_000,
       },
     });
-    expect(await reader.balanceOf(TOKEN, authorization.payee)).toBe(PRICE_ATOMIC);
+    await chain.client.mine({ blocks: network.confirmations });
+    expect(await reader.balanceOf(TOKEN, authorization.payee)).toEqual({
+      balanceAtomic: PRICE_ATOMIC,
+      blockNumber: receipt.blockNumber,
+    });
   });
 
   it("has evidence of its own when several of one payer are made in one transaction", async () => {

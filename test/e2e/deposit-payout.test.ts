@@ -52,7 +52,10 @@ describe("a payout", () => {
       found: "transfer",
       transfer: { transaction: settled.transaction },
     });
-    expect(await reader.balanceOf(authorization.asset, authorization.payee)).toBe(PRICE_ATOMIC);
+    await chain.client.mine({ blocks: network.confirmations });
+    expect(await reader.balanceOf(authorization.asset, authorization.payee)).toMatchObject({
+      balanceAtomic: PRICE_ATOMIC,
+    });
   });
 });
 

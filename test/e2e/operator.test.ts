@@ -1,16 +1,13 @@
 /** What goes wrong between facilitators, chain and books reaches the operator, who can explain it and end it. */
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { erc20Abi, getAddress } from "viem";
 import * as z from "zod";
+import { platformAlertListSchema } from "../../src/contracts/admin-alerts.ts";
 import {
   adminPaymentDetailSchema,
-  platformAlertListSchema,
-  reconciliationListSchema,
   resolveResponseSchema,
 } from "../../src/contracts/admin-payments.ts";
 import { payers } from "../../src/local/accounts.ts";
 import { type ChainTestClient, chainTestClient } from "../../src/local/chain-test-client.ts";
-import { USDC_ADDRESS } from "../../src/local/local-network.ts";
 import { transferCount } from "../support/chain-facts.ts";
 import { Payer, send } from "../support/payer.ts";
 import { OPERATOR_TOKEN, type TestTenant, TestWorld } from "../support/platform.ts";
@@ -71,42 +68,6 @@ async function breakSettlement(fault: "500" | "lie", times?: number): Promise<vo
     await control.inject({ operation: "settle", fault, times });
   }
 }
-
-test("money that nobody paid with is a difference between chain and books, and the operator is told", async () => {
-  const { tenant, url } = await shop();
-  await payer.pay(url);
-  await vi.waitFor(async () => {
-    const { receipts } = await tenant.api.receipts(new URLSearchParams({ limit: "1" }));
-    expect(receipts[0]?.state).toBe("confirmed");
-  }, WITHIN);
-  const target = `/tenants/${tenant.tenantId}/reconciliation`;
-  const compare = async () => {
-    const checkedBefore = Date.now();
-    await admin(reconciliationListSchema, `POST ${target}`);
-    return await vi.waitFor(async () => {
-      const [latest] = (await admin(reconciliationListSchema, `GET ${target}`)).reconciliations;
-      expect(latest?.checkedAtMs).toBeGreaterThanOrEqual(checkedBefore);
-      return latest;
-    }, WITHIN);
-  };
-  expect(await compare()).toMatchObject({ outcome: "matches", chainAtomic: "10000" });
-
-  await chain.writeContract({
-    account: payers[1].address,
-    address: USDC_ADDRESS,
-    abi: erc20Abi,
-    functionName: "transfer",
-    args: [getAddress(tenant.payTo), 77n],
-  });
-  expect(await compare()).toMatchObject({ outcome: "surplus", differenceAtomic: "77" });
-  await compare();
-  await vi.waitFor(async () => {
-    const alerts = await alertsOf(tenant, "deposit_mismatch");
-    expect(alerts).toHaveLength(1);
-    expect(alerts[0]?.detail).toMatch(/holds 10077 on the chain, 10000 in the books/);
-  }, WITHIN);
-  expect(await tenant.api.balance()).toMatchObject({ payableAtomic: "9000" });
-});
 
 test("a payment that is stuck goes on when the operator retries it", async () => {
   const { tenant, url } = await shop();

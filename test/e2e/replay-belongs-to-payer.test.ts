@@ -6,6 +6,7 @@
 import { encodePaymentSignatureHeader } from "@x402/core/http";
 import type { PaymentPayload, PaymentRequired } from "@x402/core/types";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import * as z from "zod";
 import { payers } from "../../src/local/accounts.ts";
 import { type ChainTestClient, chainTestClient } from "../../src/local/chain-test-client.ts";
 import { loadSecrets } from "../../src/local/secrets.ts";
@@ -17,6 +18,19 @@ import { OriginServer } from "../support/origin-server.ts";
 import { type Answer, Payer, quoteOf, readAnswer, send } from "../support/payer.ts";
 import { type TestTenant, TestWorld } from "../support/platform.ts";
 import { PAID, REPLAYED, type Seen, seen, settlementOf } from "../support/sends.ts";
+
+const hexSchema = z.templateLiteral(["0x", z.string()]);
+const signedTransferSchema = z.object({
+  signature: hexSchema,
+  authorization: z.object({
+    from: z.string(),
+    to: z.string(),
+    value: z.string(),
+    validAfter: z.string(),
+    validBefore: z.string(),
+    nonce: z.string(),
+  }),
+});
 
 const PROOF_REQUIRED: Seen = [409, "replay_proof_required", "not-charged"];
 const WITHIN = { timeout: 15_000, interval: 200 };
@@ -80,14 +94,30 @@ function wrapV2(payload: SignedTransfer, { resource, accepts }: PaymentRequired)
 }
 
 /** The same as an x402 v1 client would send it. */
-async function sendV1(target: string, { signature, authorization }: SignedTransfer) {
+async function sendV1(
+  target: string,
+  { signature, authorization }: SignedTransfer,
+  extra: Readonly<Record<string, string>> = {},
+) {
   const payment = {
     x402Version: 1,
     scheme: "exact",
     network: "base-sepolia",
     payload: { signature, authorization: { ...authorization } },
   };
-  return await readAnswer(await fetch(target, { headers: { "X-PAYMENT": encodeHeader(payment) } }));
+  const headers = { ...extra, "X-PAYMENT": encodeHeader(payment) };
+  return await readAnswer(await fetch(target, { headers }));
+}
+
+/** What a payer has signed and nobody has seen yet. */
+async function signedOffline(target: string): Promise<SignedTransfer> {
+  const signed: SignedTransfer[] = [];
+  await payer.sign(target, ({ payload }) => {
+    signed.push(signedTransferSchema.parse(payload));
+  });
+  const [transfer] = signed;
+  if (transfer === undefined) throw new Error("the client signed nothing");
+  return transfer;
 }
 
 async function expectCharged(handlerRuns: number, transfers: number): Promise<void> {
@@ -158,18 +188,40 @@ describe("the payer proves to be the payer", () => {
 });
 
 describe("a v1 wrapping of a settled v2 payment is the same payment", () => {
-  test("within the grace window it gets the stored answer, and is not charged again", async () => {
-    const paid = await payer.pay(gracefulUrl);
-    const replayed = await sendV1(gracefulUrl, await publicPartOf(paid));
+  test("and needs its quote, also within the grace window; it is not charged again", async () => {
+    for (const target of [url, gracefulUrl]) {
+      const paid = await payer.pay(target);
+      expect(seen(await sendV1(target, await publicPartOf(paid)))).toEqual(PROOF_REQUIRED);
+    }
+    await expectCharged(2, 2);
+  });
+});
+
+describe("a payment that was made as v1, which has no quote", () => {
+  test("is answered again within the grace window, and not charged again", async () => {
+    const transfer = await signedOffline(gracefulUrl);
+    const paid = await sendV1(gracefulUrl, transfer);
+    expect(seen(paid)).toEqual(PAID);
+    const replayed = await sendV1(gracefulUrl, transfer);
     expect(seen(replayed)).toEqual(REPLAYED);
     expect(replayed.body).toBe(paid.body);
     expect(replayed.headers.has("X-PAYMENT-RESPONSE")).toBe(true);
     await expectCharged(1, 1);
   });
 
-  test("without one it needs a proof, and is not charged again", async () => {
-    const paid = await payer.pay(url);
-    expect(seen(await sendV1(url, await publicPartOf(paid)))).toEqual(PROOF_REQUIRED);
+  test("is not without one, and is not charged again", async () => {
+    const transfer = await signedOffline(url);
+    expect(seen(await sendV1(url, transfer))).toEqual(PAID);
+    expect(seen(await sendV1(url, transfer))).toEqual(PROOF_REQUIRED);
+    await expectCharged(1, 1);
+  });
+
+  test("nor when it carried an Idempotency-Key: then that is asked for", async () => {
+    const transfer = await signedOffline(gracefulUrl);
+    const key = { "Idempotency-Key": "0123456789abcdef" };
+    expect(seen(await sendV1(gracefulUrl, transfer, key))).toEqual(PAID);
+    expect(seen(await sendV1(gracefulUrl, transfer))).toEqual(PROOF_REQUIRED);
+    expect(seen(await sendV1(gracefulUrl, transfer, key))).toEqual(REPLAYED);
     await expectCharged(1, 1);
   });
 });
@@ -226,9 +278,9 @@ async function shortLivedQuote(seconds: number): Promise<PaymentRequired> {
   const { quoteSecret } = loadSecrets(world.stateDir);
   const required = await quoteOf(url);
   const [offer] = required.accepts;
-  const terms = await readQuote(String(offer?.extra["quote"]), quoteSecret);
+  const terms = readQuote(String(offer?.extra["quote"]), quoteSecret);
   if (offer === undefined || terms === null) throw new Error("the 402 has no quote of ours");
-  const quote = await signQuote(
+  const quote = signQuote(
     { ...terms, expiresAtSeconds: Math.floor(Date.now() / 1_000) + seconds },
     crypto.getRandomValues(new Uint8Array(QUOTE_NONCE_BYTES)),
     quoteSecret,

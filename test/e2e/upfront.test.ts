@@ -130,9 +130,11 @@ describe("an upfront route", () => {
   });
 
   test("keeps no answer: sent again, a fulfilled payment is 410 and runs nothing", async () => {
-    const { header } = await payer.pay(upfront);
+    const { header, headers } = await payer.pay(upfront);
     const again = await send(upfront, header);
     expect([again.status, again.code]).toEqual([410, "response_expired"]);
+    expect(again.headers.get("PAYMENT-RESPONSE")).toBe(headers.get("PAYMENT-RESPONSE"));
+    expect(again.paymentStatus).toBe("settled");
     expect(origin.calls).toBe(1);
   });
 

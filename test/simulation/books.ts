@@ -1,5 +1,5 @@
 /** What must hold of a ledger's books at any moment. */
-import { type Payment, isSettled } from "../../src/settlement/payment.ts";
+import { type Payment, isFailed, isSettled } from "../../src/settlement/payment.ts";
 import type { MemoryStore } from "../support/memory-store.ts";
 
 export function bookViolations({ journal, rows }: MemoryStore): string[] {
@@ -10,7 +10,14 @@ export function bookViolations({ journal, rows }: MemoryStore): string[] {
   if (balance("deposit") + owed !== 0n) violations.push("6: the journal does not sum to zero");
   let settled = 0n;
   let undelivered = 0n;
+  const refunded = new Set<string>();
   for (const payment of rows.values()) {
+    const { refundOf } = payment;
+    if (refundOf !== null && !isFailed(payment)) {
+      if (refunded.has(refundOf.id)) violations.push(`6: ${refundOf.id} is refunded twice`);
+      refunded.add(refundOf.id);
+      undelivered -= payment.authorization.amountAtomic;
+    }
     if (!isSettled(payment)) continue;
     settled += movedBy(payment);
     if (payment.fulfilment?.state === "undelivered") undelivered += movedBy(payment);
@@ -19,7 +26,9 @@ export function bookViolations({ journal, rows }: MemoryStore): string[] {
     violations.push("2: the deposit account is not the sum of settled payments and payouts");
   }
   if (balance("credits") !== -undelivered) {
-    violations.push("6: the credits are not the sum of what was paid and not delivered");
+    violations.push(
+      "6: the credits are not the sum of what was paid, not delivered and not refunded",
+    );
   }
   if (balance("payable") > 0n) violations.push("6: more was paid out than was owed");
   return violations;

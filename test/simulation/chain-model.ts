@@ -115,7 +115,6 @@ export class ChainModel {
           ? { found: "confirmed", transfer }
           : { found: "shallow", confirmations: depth };
       },
-      balanceOf: () => Promise.resolve(null),
     };
   }
 

@@ -93,7 +93,7 @@ async function attend(world: EdgeWorld, send: Call): Promise<Answer> {
         proofs: { quoteHash: send.quoteHash, identifierHash: null, idempotencyKeyHash: null },
         payer,
         refusal: clock.nowMs > send.authorization.validBeforeMs - 20_000 ? "valid_before" : null,
-        signed: UNCHECKED_SIGNATURE,
+        signed: { ...UNCHECKED_SIGNATURE, authorization: send.authorization },
         signatureProved: payer !== CONTRACT_WALLET,
         resignGuard: true,
         replayGraceMs: 0,

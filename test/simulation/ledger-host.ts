@@ -123,6 +123,7 @@ export class LedgerHost {
     try {
       await drainDue(this.#dependencies(life));
       if (life === this.#life) this.#ledger.removeExpiredResponses(SWEEP_LIMIT, this.context());
+      if (life === this.#life) this.#ledger.removeSuperseded(SWEEP_LIMIT, this.nowMs);
     } catch (error) {
       if (!(error instanceof Crash)) throw error;
     }
@@ -158,6 +159,7 @@ export class LedgerHost {
       wireOf: (payment) => Promise.resolve(this.store.payments.wireOf(payment.paymentId)),
       attemptLeaseMs: ATTEMPT_LEASE_MS,
       now: () => this.nowMs,
+      sleep: (ms) => this.#clock.sleep(ms),
       random: () => this.#random.next(),
       onError: (_paymentId, error) => {
         if (error instanceof Crash || life !== this.#life) return;

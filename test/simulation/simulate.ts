@@ -11,7 +11,7 @@ import { Clock } from "./clock.ts";
 import { type Answer, type EdgeWorld, type Send, ignoreCrash, serve } from "./edge-model.ts";
 import { FacilitatorModel } from "./facilitator-model.ts";
 import { LedgerHost } from "./ledger-host.ts";
-import { requestPayout } from "./payout-model.ts";
+import { requestOutgoing } from "./payout-model.ts";
 import { Random } from "./random.ts";
 
 const START_MS = 1_790_000_000_000;
@@ -138,7 +138,7 @@ class Simulation {
         .flatMap(({ sends }) => sends)
         .filter(
           ({ authorization }) =>
-            this.#host.store.payments.superseded(identityOf(authorization)) !== null,
+            this.#host.store.superseded.get(identityOf(authorization)) !== null,
         ).length,
       fulfilled: payments.filter(({ fulfilment }) => fulfilment?.state === "fulfilled").length,
       undelivered: payments.filter(({ fulfilment }) => fulfilment?.state === "undelivered").length,
@@ -188,7 +188,7 @@ class Simulation {
   #payOut(index: number): void {
     const share = this.#random.next();
     void this.#host
-      .call((_ledger) => requestPayout(this.#host.store, index, share, this.#host.nowMs))
+      .call((_ledger) => requestOutgoing(this.#host.store, index, share, this.#host.nowMs))
       .catch(ignoreCrash);
   }
 
@@ -273,9 +273,9 @@ class Simulation {
     this.#answers += 1;
     const purchase = this.#purchases.find((each) => each.requestFingerprint === requestFingerprint);
     purchase?.bodies.add(body);
-    const { payments } = this.#host.store;
+    const { payments, superseded: supersededStore } = this.#host.store;
     const own = payments.byIdentity(identityOf(authorization));
-    const superseded = payments.superseded(identityOf(authorization));
+    const superseded = supersededStore.get(identityOf(authorization));
     const paid = own ?? (superseded === null ? null : payments.byId(superseded.supersededBy));
     const isPaid = paid !== null && isSettled(paid);
     if (!isPaid && (purchase === undefined || !this.#wasDeceived(purchase))) {
@@ -317,7 +317,7 @@ class Simulation {
         this.#violations.add(`4: ${at} was paid and has no stored response`);
       }
       const sum = store.entries
-        .filter((entry) => entry.paymentId === payment.paymentId && entry.account === "deposit")
+        .filter((entry) => entry.sourceId === payment.paymentId && entry.account === "deposit")
         .reduce((total, { amountAtomic }) => total + amountAtomic, 0n);
       if (sum !== (landed ? movedBy(payment) : 0n)) {
         this.#violations.add(`2: ${at} is posted ${sum} and landed is ${landed}`);
@@ -386,7 +386,7 @@ class Simulation {
       }
       const deaths = (this.#edgeFailures.get(identity) ?? 0) + this.#host.crashes;
       const failures = this.#handlerFailures.get(identity) ?? 0;
-      const overtaken = payments.superseded(identity) === null ? 0 : 1;
+      const overtaken = this.#host.store.superseded.get(identity) === null ? 0 : 1;
       if (runs > 1 + failures + deaths + overtaken) {
         this.#violations.add(`3: the handler of ${identity} ran ${runs} times`);
       }

@@ -70,15 +70,18 @@ export function callContext(
     mimeType: "application/json",
     settlement: "after",
     resignGuard: true,
+    execution: "after",
     replayGraceSeconds: 600,
     handler,
   };
   return {
     tenantId,
+    plan: "free",
     route,
     params,
     paymentId: "pay_acme_1",
     payer: `0x${"11".repeat(20)}`,
     idempotencyKey: "pay_acme_1",
+    secrets: {},
   };
 }

@@ -27,6 +27,13 @@ export interface DevExit {
   readonly stderr: string;
 }
 
+interface ClawOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** What stdin has; nothing when left out. */
+  readonly input?: string;
+}
+
 /** Starts `claw dev` and resolves at its ready line. @throws Error with its output when it ends without one. */
 export async function startDev(flags: readonly string[]): Promise<DevProcess> {
   const { child, output } = spawnClaw(["dev", ...flags]);
@@ -45,7 +52,7 @@ export async function startDev(flags: readonly string[]): Promise<DevProcess> {
 /** Runs a `claw` command to its end. */
 export async function runClaw(
   args: readonly string[],
-  options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
+  options: ClawOptions = {},
 ): Promise<DevExit> {
   const { child, output } = spawnClaw(args, options);
   const code = await endOf(child);
@@ -73,15 +80,17 @@ interface Output {
 
 function spawnClaw(
   args: readonly string[],
-  options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
+  options: ClawOptions = {},
 ): { child: ChildProcess; output: Output } {
   const child = spawn(process.execPath, [MAIN, ...args], {
     // A group of its own: a test can kill it whole, and nothing it is sent reaches the test runner.
     detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
     cwd: options.cwd ?? process.cwd(),
     env: { ...process.env, ...options.env },
   });
+  // A command that ends without reading closes the pipe: that is no error of ours.
+  child.stdin.on("error", () => undefined).end(options.input ?? "");
   const output: Output = { stdout: "", stderr: "" };
   child.stdout.setEncoding("utf8").on("data", (text: string) => (output.stdout += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (output.stderr += text));

@@ -5,6 +5,8 @@ declare global {
     interface Env {
       /** Only in the Workers test pool (vitest.config.ts). */
       MIGRATIONS: D1Migration[];
+      /** Only there too. */
+      LOADER: WorkerLoader;
     }
   }
 }

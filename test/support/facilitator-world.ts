@@ -117,7 +117,8 @@ export class FacilitatorWorld {
             : grantProbe(this.health, config, operation, probeId, this.nowMs);
         if (granted === null) return { result: "denied" };
         this.health = granted.state;
-        return { result: "granted", probeId, epoch: granted.epoch, leaseMs: granted.leaseMs };
+        const { epoch, startWithinMs } = granted;
+        return { result: "granted", probeId, epoch, startWithinMs };
       },
       view: async () => healthView(this.health, this.nowMs),
       force: async (facilitatorId, state, reason) => {
@@ -159,7 +160,7 @@ function nextTurn(): Promise<void> {
 export async function pay(edge: RoutedFacilitators): Promise<string> {
   const { outcome, facilitatorId } = await edge.verify(PAYMENT, REQUEST);
   if (outcome.class !== "valid") return outcome.class;
-  const [first = facilitatorId] = edge.candidatesForSettle(KIND, null);
+  const [first = facilitatorId] = edge.candidatesForSettle(KIND, null).facilitatorIds;
   const settled = await edge.settle(first, PAYMENT, EXPECTED);
   return `${settled.class} by ${first}`;
 }

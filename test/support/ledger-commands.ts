@@ -89,7 +89,13 @@ export class CommandSource {
       payer: PAYERS[index % PAYERS.length] ?? PAYERS[0],
       proofs: { quoteHash: `quote ${nonce}`, identifierHash: null, idempotencyKeyHash: null },
       refusal: random.chance(0.05) ? "expired" : null,
-      signed: UNCHECKED_SIGNATURE,
+      signed: {
+        ...UNCHECKED_SIGNATURE,
+        authorization: {
+          ...UNCHECKED_SIGNATURE.authorization,
+          validBeforeMs: nowMs - random.between(0, 7_200_000),
+        },
+      },
       signatureProved: random.chance(0.7),
       resignGuard: random.chance(0.8),
       replayGraceMs: 0,
@@ -179,7 +185,9 @@ export class CommandSource {
 
   #sweep(): [string, Command["run"]] {
     const context = this.#context();
-    return ["sweep", (ledger) => ledger.removeExpiredResponses(3, context)];
+    return this.#random.chance(0.5)
+      ? ["sweep responses", (ledger) => ledger.removeExpiredResponses(3, context)]
+      : ["sweep superseded", (ledger) => ledger.removeSuperseded(2, context.nowMs)];
   }
 
   #event(): PaymentEvent {

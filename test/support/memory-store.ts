@@ -4,11 +4,13 @@
  */
 import type {
   AlertStore,
+  DepositStore,
   JournalStore,
   LedgerStore,
   NotPromise,
   PaymentStore,
   ResponseStore,
+  SupersededStore,
 } from "../../durable-objects/settlement-ledger/store.ts";
 import type { StoredResponse } from "../../src/contracts/ledger.ts";
 import type { WirePayment } from "../../src/payment/wire.ts";
@@ -18,7 +20,7 @@ import { awaitsFulfilment } from "../../src/settlement/fulfilment.ts";
 import { type Payment, isAnswerable, isFailed, isSettled } from "../../src/settlement/payment.ts";
 
 export interface MemoryEntry {
-  readonly paymentId: string;
+  readonly sourceId: string;
   readonly account: Account;
   readonly amountAtomic: bigint;
 }
@@ -34,8 +36,11 @@ export class MemoryStore implements LedgerStore {
   readonly entries: MemoryEntry[] = [];
   readonly alertRows: MemoryAlert[] = [];
   readonly payments: PaymentStore;
+  readonly superseded: SupersededStore;
   readonly responses: ResponseStore;
   readonly journal: JournalStore;
+  /** Nobody sends money to a deposit account here but to pay. */
+  readonly deposits: DepositStore = { claim: () => {}, isGivenBack: () => false };
   readonly alerts: AlertStore;
   /** When the alarm would fire; the host reads and clears it. */
   alarmAtMs: number | null = null;
@@ -55,12 +60,13 @@ export class MemoryStore implements LedgerStore {
 
   constructor() {
     this.payments = this.#paymentStore();
+    this.superseded = this.#supersededStore();
     this.responses = this.#responseStore();
     this.journal = {
       append: (posting) => {
         for (const { account, amountAtomic } of posting.entries) {
           this.#write(
-            () => this.entries.push({ paymentId: posting.paymentId, account, amountAtomic }),
+            () => this.entries.push({ sourceId: posting.sourceId, account, amountAtomic }),
             () => this.entries.pop(),
           );
           const key = `${posting.asset} ${account}`;
@@ -178,8 +184,24 @@ export class MemoryStore implements LedgerStore {
         if (this.#provedBy.has(key)) throw new Error(`log ${key} proves another payment`);
         this.#set(this.#provedBy, key, payment.paymentId);
       },
-      superseded: (identity) => this.#superseded.get(identity) ?? null,
-      putSuperseded: (superseded) => this.#set(this.#superseded, superseded.identity, superseded),
+    };
+  }
+
+  #supersededStore(): SupersededStore {
+    return {
+      get: (identity) => this.#superseded.get(identity) ?? null,
+      put: (superseded) => this.#set(this.#superseded, superseded.identity, superseded),
+      removeLapsed: (validBeforeMs, limit) => {
+        const removed = [...this.#superseded.values()]
+          .filter((each) => each.validBeforeMs <= validBeforeMs)
+          .filter(({ supersededBy }) => !mayStillLand(this.payments.byId(supersededBy)))
+          .toSorted(
+            (a, b) => a.validBeforeMs - b.validBeforeMs || (a.identity < b.identity ? -1 : 1),
+          )
+          .slice(0, limit);
+        for (const { identity } of removed) this.#delete(this.#superseded, identity);
+        return removed.length;
+      },
     };
   }
 
@@ -209,6 +231,10 @@ export class MemoryStore implements LedgerStore {
       },
     };
   }
+}
+
+function mayStillLand(payment: Payment | null): boolean {
+  return payment !== null && !isSettled(payment) && !isFailed(payment);
 }
 
 /** Payment ids begin with their time; the rows are kept in their order. */

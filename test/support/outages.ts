@@ -3,11 +3,11 @@
  * the client got, who was called how often, how often the handler ran and the money moved.
  */
 import { vi } from "vitest";
+import { platformAlertListSchema } from "../../src/contracts/admin-alerts.ts";
 import type {
   AdminFacilitatorList,
   ForceFacilitatorResponse,
 } from "../../src/contracts/admin-facilitators.ts";
-import { platformAlertListSchema } from "../../src/contracts/admin-payments.ts";
 import type { FacilitatorView } from "../../src/facilitator/health-messages.ts";
 import { payers } from "../../src/local/accounts.ts";
 import { type ChainTestClient, chainTestClient } from "../../src/local/chain-test-client.ts";
@@ -62,12 +62,13 @@ export class Outages {
     this.#chain = chainTestClient(world.chain.rpcUrl);
   }
 
-  static async start(): Promise<Outages> {
+  /** @param flags of `claw dev`, in addition */
+  static async start(flags: readonly string[] = []): Promise<Outages> {
     const timeouts = {
       "--verify-timeout": VERIFY_TIMEOUT_MS,
       "--settle-timeout": SETTLE_TIMEOUT_MS,
     };
-    const world = await TestWorld.start(Object.entries(timeouts).flat().map(String));
+    const world = await TestWorld.start([...Object.entries(timeouts).flat().map(String), ...flags]);
     const origin = await OriginServer.start();
     const tenant = await world.createTenant();
     await tenant.api.deploy({
@@ -146,8 +147,8 @@ export class Outages {
     const response = await fetch(`${this.world.url}/admin/facilitators`, {
       headers: { Authorization: `Bearer ${OPERATOR_TOKEN}` },
     });
-    const { facilitators } = await response.json<AdminFacilitatorList>();
-    const view = facilitators.find(({ id }) => id === FACILITATOR_IDS[role]);
+    const { regions } = await response.json<AdminFacilitatorList>();
+    const view = regions[0]?.facilitators.find(({ id }) => id === FACILITATOR_IDS[role]);
     if (view === undefined) throw new Error(`no ${role}`);
     return view;
   }
@@ -160,8 +161,10 @@ export class Outages {
       body: JSON.stringify({ reason: "an end-to-end test" }),
     });
     if (!response.ok) throw new Error(await response.text());
-    const { facilitator } = await response.json<ForceFacilitatorResponse>();
-    return facilitator;
+    const { regions } = await response.json<ForceFacilitatorResponse>();
+    const [region] = regions;
+    if (region === undefined) throw new Error("nowhere");
+    return region.facilitator;
   }
 
   /** Kinds of the platform's alerts, oldest first. */
@@ -173,11 +176,8 @@ export class Outages {
     return alerts.map(({ kind }) => kind).toReversed();
   }
 
-  /**
-   * Nothing is at fault, all breakers are closed and empty, and the primary has its traffic.
-   * @param calls how many purchases in a row it must serve: one that limited us gets its share back by the second
-   */
-  async wellAgain(calls = 1): Promise<void> {
+  /** Nothing is at fault, all breakers are closed and empty, and the primary has its traffic. */
+  async wellAgain(): Promise<void> {
     await this.heal();
     for (const role of ["primary", "fallback"] as const) {
       await this.force(role, "close");
@@ -185,9 +185,9 @@ export class Outages {
     }
     await vi.waitFor(async () => {
       const costs = await this.meter();
-      for (let call = 0; call < calls; call += 1) await this.buy();
+      await this.buy();
       const { primary } = await costs();
-      if (primary[0] !== calls || primary[1] !== calls) throw new Error("the fallback serves");
+      if (primary[0] !== 1 || primary[1] !== 1) throw new Error("the fallback serves");
     }, WELL_AGAIN);
   }
 

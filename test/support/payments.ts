@@ -30,6 +30,7 @@ export function stagedPayment(overrides: Partial<Payment> = {}): Payment {
     failure: null,
     response: "kept",
     fulfilment: null,
+    refundOf: null,
     ruling: null,
     resignGuard: true,
     replayGraceMs: 600_000,

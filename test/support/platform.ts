@@ -108,11 +108,11 @@ export class TestWorld {
     this.#platform = await startDev(devFlags(parts, port));
   }
 
-  async createTenant(): Promise<TestTenant> {
+  async createTenant(plan?: string): Promise<TestTenant> {
     const tenantId = `t-${randomBytes(6).toString("hex")}`;
     const wallet = privateKeyToAddress(generatePrivateKey());
     const operator = new PlatformApi(this.url, OPERATOR_TOKEN);
-    const { apiKey, payTo } = await operator.createTenant({ tenantId, wallet });
+    const { apiKey, payTo } = await operator.createTenant({ tenantId, wallet, plan });
     return { tenantId, apiKey, payTo, wallet, api: new PlatformApi(this.url, apiKey) };
   }
 

@@ -15,7 +15,11 @@ interface Sale {
   readonly amountAtomic?: bigint;
   readonly url?: string;
   readonly path?: string;
+  /** Paid before the handler runs: no response is stored. */
+  readonly upfront?: boolean;
 }
+
+const RESPONSE = { status: 200, headers: [], body: new TextEncoder().encode("[]") };
 
 export const PAYER = `0x${"aa".repeat(20)}`;
 
@@ -79,7 +83,7 @@ export async function stageCall(
     wire: { x402Version: 2, paymentPayload: {}, paymentRequirements: {} },
     route: { path, method: "GET", url },
     plan: "free",
-    response: { status: 200, headers: [], body: new TextEncoder().encode("[]") },
+    response: sale.upfront === true ? null : RESPONSE,
     facilitatorId: "primary",
     boundFacilitatorId: null,
     attemptLeaseMs: 60_000,

@@ -91,6 +91,14 @@ test("makes a platform's secrets once, readable by their owner only", async () =
   expect(mode & 0o777).toBe(0o600);
 });
 
+test("makes a secret that an older version did not have, and keeps the others", async () => {
+  const { alertWebhookSecret: _, ...older } = loadSecrets(directory);
+  await writeFile(secretsPath(directory), JSON.stringify(older));
+  const secrets = loadSecrets(directory);
+  expect(secrets).toEqual({ ...older, alertWebhookSecret: expect.stringMatching(/^whsec_/) });
+  expect(loadSecrets(directory)).toEqual(secrets);
+});
+
 test("refuses damaged secrets: a new seed would lose the deposit accounts", async () => {
   loadSecrets(directory);
   await writeFile(secretsPath(directory), "{}");

@@ -20,23 +20,34 @@ const KEYLESS: UploadedDataset = {
   store: "acme/keyless/v1",
   key: null,
 };
+const SCORE = { name: "score.js", version: "5c".repeat(32) };
 const ROUTE = { path: "/cities", dataset: "cities", price: "$0.001" };
 
 function plan(
-  manifest: { datasets?: unknown; routes?: unknown },
+  manifest: { datasets?: unknown; routes?: unknown; egress?: unknown },
   decimals = 6,
   allowsLoopback = false,
 ) {
   const parsed = manifestSchema.parse({ tenant: "acme", routes: [ROUTE], ...manifest });
-  return planDeployment(parsed, [CITIES, KEYLESS], { decimals, allowsLoopback });
+  const uploads = { datasets: [CITIES, KEYLESS], scripts: [SCORE] };
+  return planDeployment(parsed, uploads, {
+    decimals,
+    allowsLoopback,
+    platformHosts: ["402claw.example"],
+    secretNames: new Set(["WEATHER_KEY"]),
+    egressHostsMax: 1,
+  });
 }
 
-function routesOf(manifest: { datasets?: unknown; routes?: unknown }) {
+function routesOf(manifest: { datasets?: unknown; routes?: unknown; egress?: unknown }) {
   const planned = plan(manifest);
   return planned.result === "planned" ? planned.routes : [];
 }
 
-function faultsOf(manifest: { datasets?: unknown; routes?: unknown }, decimals = 6) {
+function faultsOf(
+  manifest: { datasets?: unknown; routes?: unknown; egress?: unknown },
+  decimals = 6,
+) {
   const refused = plan(manifest, decimals);
   if (refused.result === "planned") return [];
   return refused.faults.map(({ code, field }) => `${code} ${field}`);
@@ -56,11 +67,68 @@ test("an origin is sold as it is, and only where it is deployed may it be on thi
   expect(plan(loopback, 6, true).result).toBe("planned");
 });
 
+test("a script route sells exactly the version that is uploaded now", () => {
+  const route = { path: "/score", script: "score.js", price: "$0.01", methods: ["POST"] };
+  expect(routesOf({ routes: [route] })).toMatchObject([
+    {
+      path: "/score",
+      methods: ["POST"],
+      handler: { kind: "script", script: "score.js", version: SCORE.version },
+    },
+  ]);
+  expect(faultsOf({ routes: [{ ...route, script: "other.js" }] })).toEqual([
+    "script_not_uploaded routes[0].script",
+  ]);
+  expect(faultsOf({ routes: [{ ...route, execution: "alongside" }] })).toEqual([
+    "invalid_request routes[0].execution",
+  ]);
+});
+
+test("a route has one handler", () => {
+  const both = { path: "/score", script: "score.js", dataset: "cities", price: "$0.01" };
+  expect(() => plan({ routes: [both] })).toThrow("only one of them");
+  expect(() => plan({ routes: [{ path: "/score", price: "$0.01" }] })).toThrow("must be given");
+});
+
 test("a route is paid after its handler answered, unless it says before", () => {
   const settlementOf = (extra: object) =>
     routesOf({ routes: [{ ...ROUTE, ...extra }] })[0]?.settlement;
   expect(settlementOf({})).toBe("after");
   expect(settlementOf({ settlement: "before" })).toBe("before");
+});
+
+test("an origin never leads to an address, into a private network or back to the platform", () => {
+  for (const origin of [
+    "https://169.254.169.254/latest/",
+    "https://[::1]/",
+    "https://metadata.google.internal/",
+    "https://127.0.0.1.nip.io/",
+    "https://acme.402claw.example/cities",
+  ]) {
+    const routes = [{ path: "/weather", price: "$0.002", origin }];
+    expect(faultsOf({ routes })).toEqual(["invalid_request routes[0].origin"]);
+  }
+});
+
+test("an origin's secret is one that is set, and goes with an origin only", () => {
+  const origin = { path: "/weather", price: "$0.002", origin: "https://api.example.com/weather" };
+  const auth = (secret: string) => ({ originAuth: { header: "Authorization", secret } });
+  expect(routesOf({ routes: [{ ...origin, ...auth("WEATHER_KEY") }] })).toMatchObject([
+    { handler: { auth: { header: "Authorization", secret: "WEATHER_KEY" } } },
+  ]);
+  expect(faultsOf({ routes: [{ ...origin, ...auth("OTHER_KEY") }] })).toEqual([
+    "invalid_request routes[0].originAuth.secret",
+  ]);
+});
+
+test("scripts get the hosts that the manifest lists, as many as the plan allows", () => {
+  const routes = [{ path: "/score", script: "score.js", price: "$0.01" }];
+  expect(routesOf({ routes, egress: ["api.example.com"] })).toMatchObject([
+    { handler: { kind: "script", allowedHosts: ["api.example.com"] } },
+  ]);
+  expect(faultsOf({ routes, egress: ["api.example.com", "*.example.net"] })).toEqual([
+    "invalid_request egress",
+  ]);
 });
 
 test("a route without dataset and origin, or with both, is refused by name", () => {
@@ -202,4 +270,22 @@ test("agrees with the declaration the upload was made from", () => {
 
 test("refuses a price that truncates to nothing in an asset of few decimals", () => {
   expect(faultsOf({}, 2)).toEqual(["price_too_small routes[0].price"]);
+});
+
+test("only a dataset that is paid after its answer may run alongside its payment's verification", () => {
+  const alongside = { ...ROUTE, execution: "alongside" };
+  expect(routesOf({ routes: [alongside] }).map(({ execution }) => execution)).toEqual([
+    "alongside",
+    "alongside",
+  ]);
+  expect(routesOf({ routes: [ROUTE] })[0]?.execution).toBe("after");
+  const { dataset: _dataset, ...bare } = alongside;
+  const origin = { ...bare, origin: "https://api.example.com/weather" };
+  expect(faultsOf({ routes: [origin] })).toEqual(["invalid_request routes[0].execution"]);
+  expect(faultsOf({ routes: [{ ...alongside, settlement: "before" }] })).toEqual([
+    "invalid_request routes[0].execution",
+  ]);
+  expect(faultsOf({ routes: [{ ...alongside, methods: ["POST"] }] })).toEqual([
+    "invalid_request routes[0].methods",
+  ]);
 });

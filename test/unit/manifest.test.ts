@@ -16,6 +16,7 @@ test("fills in what a short manifest leaves out", () => {
     methods: ["GET"],
     settlement: "after",
     resignGuard: true,
+    execution: "after",
     replayGraceSeconds: 600,
   });
 });

@@ -38,7 +38,6 @@ function world(
       asked.push(transaction);
       return Promise.resolve({ found: "missing" });
     },
-    balanceOf: () => Promise.resolve(null),
     ...chain,
   };
   const made: World & { readonly asked: string[] } = {
@@ -54,6 +53,7 @@ function world(
       view: () => ({
         paymentId: made.payment.paymentId,
         direction: made.payment.direction,
+        refundOf: null,
         state: made.payment.state,
         fulfilment: null,
         route: "/cities",

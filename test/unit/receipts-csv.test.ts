@@ -19,18 +19,22 @@ const RECEIPT: Receipt = {
   claimedAtMs: 1,
   settledAtMs: null,
   confirmedAtMs: null,
+  refund: null,
 };
+
+const { refund: _refund, ...FLAT } = RECEIPT;
+const HEADER = [...Object.keys(FLAT), "refundState", "refundTransaction"].join(",");
 
 test("writes a header line and one line for each receipt, empty where nothing is known", () => {
   expect(receiptsToCsv([RECEIPT]).split("\r\n")).toEqual([
-    Object.keys(RECEIPT).join(","),
-    "pay_acme_1,settled,GET,https://acme.example/cities,/cities,0x01,0x02,eip155:84532,0x03,1000,500,500,,1,,",
+    HEADER,
+    "pay_acme_1,settled,GET,https://acme.example/cities,/cities,0x01,0x02,eip155:84532,0x03,1000,500,500,,1,,,,",
     "",
   ]);
 });
 
 test("writes only the header when there are no receipts", () => {
-  expect(receiptsToCsv([])).toBe(`${Object.keys(RECEIPT).join(",")}\r\n`);
+  expect(receiptsToCsv([])).toBe(`${HEADER}\r\n`);
 });
 
 test.each([

@@ -1,3 +1,4 @@
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { facilitatorHealthOf } from "../../durable-objects/facilitator-health/client.ts";
@@ -6,6 +7,7 @@ import type {
   ForceFacilitatorResponse,
 } from "../../src/contracts/admin-facilitators.ts";
 import type { CallOutcome } from "../../src/facilitator/health-messages.ts";
+import { REGIONS, type Region, healthObjectName } from "../../src/facilitator/region.ts";
 import { call, createTenant, problemOf } from "../support/control-plane.ts";
 
 const credential = env.OPERATOR_TOKEN;
@@ -23,12 +25,35 @@ function force(target: string, body: unknown = { reason: "maintenance until noon
 async function forced(target: string) {
   const response = await force(target);
   expect(response.status).toBe(200);
-  const { facilitator } = await response.json<ForceFacilitatorResponse>();
-  return facilitator;
+  const { regions } = await response.json<ForceFacilitatorResponse>();
+  // In every one of them it is the same.
+  expect(regions.map(({ region }) => region)).toEqual(REGIONS);
+  const [first] = regions;
+  if (first === undefined) throw new Error("nowhere");
+  return first.facilitator;
+}
+
+/** The region of embedded platforms, which is always there. */
+async function defaultRegion() {
+  const [first] = (await list()).regions;
+  if (first?.region !== "default") throw new Error("no default region");
+  return first;
+}
+
+async function primaryIn(region: Region) {
+  const { facilitators } = await facilitatorHealthOf(env, region).view();
+  const primary = facilitators.find(({ id }) => id === "primary");
+  if (primary === undefined) throw new Error("no primary");
+  return primary;
 }
 
 /** One edge's report of calls to the primary. */
-async function report(instanceId: string, seen: Partial<CallOutcome>, count: number) {
+async function report(
+  instanceId: string,
+  seen: Partial<CallOutcome>,
+  count: number,
+  region: Region = "default",
+) {
   const outcome: CallOutcome = {
     facilitatorId: "primary",
     operation: "verify",
@@ -42,7 +67,7 @@ async function report(instanceId: string, seen: Partial<CallOutcome>, count: num
     ...seen,
   };
   const outcomes = Array.from({ length: count }, () => outcome);
-  await facilitatorHealthOf(env).report({ instanceId, sequence: 1, outcomes });
+  await facilitatorHealthOf(env, region).report({ instanceId, sequence: 1, outcomes });
 }
 
 describe("GET /admin/facilitators", () => {
@@ -50,7 +75,7 @@ describe("GET /admin/facilitators", () => {
     await report("edge-lima", { durationMs: 80 }, 8);
     await report("edge-oslo", { operation: "settle", durationMs: 900 }, 5);
     await report("edge-rome", { signal: "timeout", reason: "facilitator_timeout" }, 2);
-    const { facilitators, edges } = await list();
+    const { facilitators, edges } = await defaultRegion();
     expect(facilitators.map(({ id }) => id)).toEqual(["primary", "fallback"]);
     const [primary] = facilitators;
     expect(primary?.verify).toMatchObject({
@@ -74,6 +99,22 @@ describe("GET /admin/facilitators", () => {
     ]);
   });
 
+  it("shows each region apart that edges call from, and starts nothing in the others", async () => {
+    await report("edge-oslo", { signal: "timeout" }, 3, "weur");
+    const { regions, unreachableRegions } = await list();
+    expect(unreachableRegions).toEqual([]);
+    expect(regions.map(({ region }) => region)).toEqual(["default", "weur"]);
+    const states = regions.map(({ facilitators }) => facilitators[0]?.verify.state);
+    expect(states).toEqual(["closed", "open"]);
+    const alarm = (region: Region) =>
+      runInDurableObject(
+        env.FACILITATOR_HEALTH.getByName(healthObjectName(region)),
+        (_, { storage }) => storage.getAlarm(),
+      );
+    expect(await alarm("weur")).not.toBeNull();
+    expect(await alarm("apac")).toBeNull();
+  });
+
   it("is for operators only", async () => {
     const { apiKey } = await createTenant();
     for (const target of ["GET /admin/facilitators", "POST /admin/facilitators/primary/open"]) {
@@ -81,7 +122,7 @@ describe("GET /admin/facilitators", () => {
       const tenant = await call(target, { credential: apiKey });
       expect([nobody.status, tenant.status]).toEqual([401, 403]);
     }
-    expect((await list()).facilitators[0]?.verify.forced).toBeNull();
+    expect((await defaultRegion()).facilitators[0]?.verify.forced).toBeNull();
   });
 });
 
@@ -101,9 +142,25 @@ describe("an operator's word", () => {
       ["auto", "close", "open"].map((action) => ({
         action: `facilitator.${action}`,
         subject: "fallback",
-        detail: { reason: "maintenance until noon" },
+        detail: { reason: "maintenance until noon", region: null },
       })),
     );
+  });
+
+  it("can be about one region alone, which is shown as long as it holds", async () => {
+    const target = "primary/open";
+    const response = await force(target, { reason: "cable cut", region: "oc" });
+    const { regions } = await response.json<ForceFacilitatorResponse>();
+    expect(regions.map(({ region }) => region)).toEqual(["oc"]);
+    expect([(await primaryIn("oc")).verify.state, (await primaryIn("afr")).verify.state]).toEqual([
+      "forced_open",
+      "closed",
+    ]);
+    const before = await list();
+    expect(before.regions.map(({ region }) => region)).toContain("oc");
+    expect(before.audit[0]?.detail).toEqual({ reason: "cable cut", region: "oc" });
+    await force("primary/auto", { reason: "cable mended", region: "oc" });
+    expect((await list()).regions.map(({ region }) => region)).not.toContain("oc");
   });
 
   it("given back after it held a facilitator open, lets one probe decide", async () => {
@@ -116,6 +173,7 @@ describe("an operator's word", () => {
     ["without a reason", {}, ["reason"]],
     ["with a reason that says nothing", { reason: " x " }, ["reason"]],
     ["with a reason of a page", { reason: "x".repeat(201) }, ["reason"]],
+    ["about a region that is none", { reason: "maintenance", region: "mars" }, ["region"]],
     ["with anything else", { reason: "maintenance", untilMs: 5 }, ["untilMs"]],
   ])("%s is refused, and changes nothing", async (_what, body, fields) => {
     const before = await list();
@@ -125,7 +183,7 @@ describe("an operator's word", () => {
       fields,
     });
     const after = await list();
-    expect(after.facilitators[0]?.verify.forced).toBeNull();
+    expect(after.regions[0]?.facilitators[0]?.verify.forced).toBeNull();
     expect(after.audit).toEqual(before.audit);
   });
 

@@ -7,9 +7,16 @@ import { handlerOf } from "../../src/dispatcher/handlers.ts";
 it.each([
   ["FACILITATORS", "[]"],
   ["FACILITATORS", '[{"id":"payai","url":"http://facilitator.example"}]'],
+  [
+    "FACILITATORS",
+    '[{"id":"cdp","url":"https://cdp.example","auth":{"type":"cdp","keyId":"CDP_ID","secret":"CDP_KEY"}}]',
+  ],
+  ["CANARY", '{"secret":"CANARY_KEY"}'],
   ["NETWORKS", "none"],
   ["OPERATOR_TOKEN", "short"],
   ["QUOTE_SECRET", ""],
+  ["PLATFORM_KEYS", "[]"],
+  ["ALERT_WEBHOOKS", '[{"id":"pager","url":"https://pager.example","secret":"PAGER_SECRET"}]'],
 ])("a Worker with %s %s answers nothing but which key is wrong", async (key, value) => {
   for (const path of ["/healthz", "/admin/facilitators", "/t/acme/cities"]) {
     const request = new Request(`https://claw.test${path}`);

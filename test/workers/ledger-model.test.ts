@@ -34,7 +34,7 @@ const WRITES: ReadonlySet<string> = new Set([
   "update",
   "setWire",
   "setEvidence",
-  "putSuperseded",
+  "removeLapsed",
   "put",
   "remove",
   "extend",
@@ -48,8 +48,10 @@ class Broken extends Error {
 /** A store whose n-th write from now throws, after those before it were done. */
 class BreakableStore implements LedgerStore {
   readonly payments: LedgerStore["payments"];
+  readonly superseded: LedgerStore["superseded"];
   readonly responses: LedgerStore["responses"];
   readonly journal: LedgerStore["journal"];
+  readonly deposits: LedgerStore["deposits"];
   readonly alerts: LedgerStore["alerts"];
   readonly #store: LedgerStore;
   #writesLeft = Infinity;
@@ -57,8 +59,10 @@ class BreakableStore implements LedgerStore {
   constructor(store: LedgerStore) {
     this.#store = store;
     this.payments = this.#breakable(store.payments);
+    this.superseded = this.#breakable(store.superseded);
     this.responses = this.#breakable(store.responses);
     this.journal = this.#breakable(store.journal);
+    this.deposits = this.#breakable(store.deposits);
     this.alerts = this.#breakable(store.alerts);
   }
 
@@ -109,7 +113,7 @@ function attempt(run: () => unknown): unknown {
 
 /** Everything a ledger can ask its store, for the payments there are. */
 function stateOf(store: LedgerStore, paymentIds: Iterable<string>, nowMs: number): unknown[] {
-  const { payments, responses, journal } = store;
+  const { payments, superseded, responses, journal } = store;
   return [
     [...paymentIds].map((id) => [
       payments.byId(id),
@@ -118,21 +122,13 @@ function stateOf(store: LedgerStore, paymentIds: Iterable<string>, nowMs: number
     ]),
     NONCES.map((nonce) => [
       payments.byIdentity(identityOf(nonce))?.paymentId,
-      payments.superseded(identityOf(nonce)),
+      superseded.get(identityOf(nonce)),
     ]),
     PAYERS.map((payer) =>
       REQUESTS.map((request) => payments.latestUnanswered(payer, request)?.paymentId),
     ),
     LOGS.flatMap((transaction) =>
-      [0, 1].map((logIndex) =>
-        payments.paymentProvedBy("eip155:84532", {
-          transaction,
-          logIndex,
-          blockNumber: 0n,
-          blockHash: "",
-          blockTimestampMs: 0,
-        }),
-      ),
+      [0, 1].map((logIndex) => payments.paymentProvedBy("eip155:84532", { transaction, logIndex })),
     ),
     payments.due(nowMs, 100),
     payments.due(nowMs, 2),

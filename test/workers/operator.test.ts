@@ -1,12 +1,12 @@
 /** What operators see of payments and do to them, over HTTP, on a real ledger and a chain made of its replies. */
-import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { platformAlertListSchema } from "../../src/contracts/admin-alerts.ts";
 import {
   adminPaymentDetailSchema,
   adminPaymentListSchema,
   ledgerAlertListSchema,
-  platformAlertListSchema,
   reconciliationListSchema,
   resolveResponseSchema,
 } from "../../src/contracts/admin-payments.ts";
@@ -366,7 +366,8 @@ describe("the reconciliation", () => {
 /** A facilitator names two transactions for one settlement. */
 async function raiseSecondTransaction({ tenantId }: TestTenant, paymentId: string): Promise<void> {
   const ledger = ledgerOf(env, tenantId);
-  await runInDurableObject(env.SETTLEMENT_LEDGER.getByName(tenantId), (_ledger, { storage }) => {
+  const stub = env.SETTLEMENT_LEDGER.getByName(tenantId);
+  await runInDurableObject(stub, (_ledger, { storage }) => {
     storage.sql.exec(
       `UPDATE payments SET attempts = json_insert(attempts, '$[#]', json(?)) WHERE payment_id = ?`,
       JSON.stringify({
@@ -379,6 +380,8 @@ async function raiseSecondTransaction({ tenantId }: TestTenant, paymentId: strin
       paymentId,
     );
   });
+  // It keeps payments in memory, and nobody else writes to their rows.
+  await evictDurableObject(stub);
   await ledger.record({
     paymentId,
     attempt: 2,

@@ -23,6 +23,7 @@ function snapshotOf(tenantId: TenantId, version: number): TenantSnapshot {
     version,
     deploymentId: null,
     routes: [],
+    secrets: {},
   };
 }
 

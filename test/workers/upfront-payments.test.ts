@@ -2,7 +2,7 @@ import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } fro
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { JournalRows } from "../../durable-objects/settlement-ledger/journal-rows.ts";
 import type { FulfilmentGrant } from "../../src/contracts/ledger.ts";
-import { FULFILMENT_ATTEMPTS_MAX } from "../../src/settlement/fulfilment.ts";
+import { FULFILMENT_ATTEMPTS_MAX, type ShownState } from "../../src/settlement/fulfilment.ts";
 import { ACCOUNTS } from "../../src/settlement/journal.ts";
 import { PLANS } from "../../src/tenant/plans.ts";
 import { LEDGER_ASSET, LEDGER_NETWORK, LedgerCalls } from "../support/ledger-calls.ts";
@@ -180,4 +180,27 @@ test("an upfront payment whose settlement is unknown runs nothing, and fails lik
   const outcome = { class: "refused", reason: "insufficient_funds" } as const;
   expect(await calls.record(refused, outcome)).toMatchObject({ result: "failed" });
   expect((await calls.claim("02")).result).toBe("failed");
+});
+
+test("upfront payments are listed by what became of them", async () => {
+  const calls = new LedgerCalls();
+  const pending = await firstRun(calls, "01");
+  const fulfilled = await firstRun(calls, "02");
+  await calls.ledger.recordFulfilment({ grant: fulfilled, delivered: true });
+  let undelivered = await firstRun(calls, "03");
+  for (let run = 1; run < FULFILMENT_ATTEMPTS_MAX; run += 1) {
+    await calls.ledger.recordFulfilment({ grant: undelivered, delivered: false });
+    undelivered = await nextRun(calls, "03");
+  }
+  await calls.ledger.recordFulfilment({ grant: undelivered, delivered: false });
+  await calls.staged("04", null);
+  const listed = async (state: ShownState) => {
+    const query = { state, claimedUntilMs: null, cursor: null, limit: 10 };
+    const { payments } = await calls.ledger.listPayments(query);
+    return payments.map(({ paymentId }) => paymentId);
+  };
+  expect(await listed("settled_unfulfilled")).toEqual([pending.paymentId]);
+  expect(await listed("fulfilled")).toEqual([fulfilled.paymentId]);
+  expect(await listed("paid_undelivered")).toEqual([undelivered.paymentId]);
+  expect(await listed("settled")).toHaveLength(3);
 });

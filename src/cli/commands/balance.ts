@@ -33,6 +33,8 @@ export function formatBalance(balance: Balance, indent = ""): string {
       ["in flight", formatAmount(balance.inFlightAtomic)],
       ["credits", `${formatAmount(balance.creditsAtomic)} (to be refunded to payers)`],
       ["paid out", formatAmount(balance.paidOutAtomic)],
+      ["refunded", formatAmount(balance.refundedAtomic)],
+      ["unclaimed", `${formatAmount(balance.unclaimedAtomic)} (sent without being a payment)`],
     ],
     indent,
   );

@@ -2,12 +2,13 @@
 import { relative, resolve } from "node:path";
 import type { Command } from "commander";
 import * as z from "zod";
-import { ConfigError } from "../../config.ts";
+import { ConfigError } from "../../config-source.ts";
 import type { World, WorldOptions } from "../../local/world.ts";
 import { CliError } from "../exit-codes.ts";
 import { listenForInterruption } from "../interruption.ts";
 import { jsonOption, newCommand, parseOptions, repeatable, wholeNumber } from "../options.ts";
 import { formatFields } from "../output.ts";
+import { readVariables } from "../variables-file.ts";
 
 const optionsSchema = z.object({
   ...jsonOption,
@@ -22,6 +23,8 @@ const optionsSchema = z.object({
   rpc: z.url({ protocol: /^https?$/, error: "must be an http(s) URL" }).optional(),
   network: z.string().regex(/^eip155:[1-9][0-9]{0,9}$/, "must look like eip155:84532"),
   confirmations: wholeNumber(1_000).optional(),
+  alertWebhook: z.array(z.string()).default([]),
+  vars: z.string().min(1).optional(),
 });
 type DevOptions = z.output<typeof optionsSchema>;
 
@@ -47,6 +50,15 @@ export function devCommand(): Command {
       "--confirmations <n>",
       "blocks on top of a payment before it can be paid out (default: 0 on a local chain, else 3)",
     )
+    .option(
+      "--alert-webhook <url>",
+      "send alerts there, signed (repeatable; https, or http on the loopback)",
+      repeatable,
+    )
+    .option(
+      "--vars <file>",
+      "JSON object of the Worker's variables and secrets, over what the other flags set",
+    )
     .action(async (values: unknown) => {
       await runUntilInterrupted(parseOptions(optionsSchema, values));
     });
@@ -66,6 +78,8 @@ async function runUntilInterrupted(options: DevOptions): Promise<void> {
     rpcUrl: options.rpc ?? null,
     network: options.network,
     confirmations: options.confirmations,
+    alertWebhooks: options.alertWebhook,
+    variables: options.vars === undefined ? undefined : await readVariables(options.vars),
     onLog: (line) => process.stderr.write(`${line}\n`),
   });
   try {
@@ -107,9 +121,15 @@ async function startOrExplain(options: WorldOptions): Promise<World> {
 function announce(world: World, options: DevOptions): void {
   const { platform } = world;
   if (options.json) {
-    const { url, operatorToken } = platform;
+    const { url, operatorToken, alertWebhookSecret } = platform;
     const facilitators = world.facilitators.map((facilitator) => facilitator.url);
-    const ready = { ready: url, operatorToken, facilitators, rpcUrl: world.rpcUrl };
+    const ready = {
+      ready: url,
+      operatorToken,
+      facilitators,
+      rpcUrl: world.rpcUrl,
+      alertWebhookSecret,
+    };
     process.stdout.write(`${JSON.stringify(ready)}\n`);
     return;
   }
@@ -123,6 +143,10 @@ function announce(world: World, options: DevOptions): void {
   ];
   if (world.payerKey !== null) lines.push(["test payer", `${world.payerKey} (claw call uses it)`]);
   if (options.operatorToken === undefined) lines.push(["operator token", platform.operatorToken]);
+  for (const url of options.alertWebhook) lines.push(["alerts to", url]);
+  if (options.alertWebhook.length > 0) {
+    lines.push(["alert webhook secret", platform.alertWebhookSecret]);
+  }
   if (world.endedOrphan) lines.push(["cleaned up", "the runtime of a platform that was killed"]);
   process.stdout.write(`${formatFields(lines)}\nready ${platform.url}\n`);
 }

@@ -10,11 +10,18 @@ export interface AuditEntry {
   readonly action:
     | "tenant.create"
     | "dataset.upload"
+    | "script.upload"
     | "deployment.create"
     | "deployment.rollback"
     | "payout.request"
+    | "secret.put"
+    | "secret.delete"
+    | "secrets.re_encrypt"
+    | "payment.refund"
+    | "deposit.refund"
     | "payment.retry"
     | "payment.resolve"
+    | "alert.redeliver"
     | "facilitator.open"
     | "facilitator.close"
     | "facilitator.auto";

@@ -2,8 +2,10 @@
 import * as z from "zod";
 import type { Manifest } from "../../contracts/manifest.ts";
 import { type Route, routeSchema, type TenantSnapshot } from "../../contracts/snapshot.ts";
+import type { SealedSecret } from "../../contracts/secrets.ts";
 import type { TenantId } from "../tenant-id.ts";
 import { auditStatement } from "./audit.ts";
+import { readSealedSecrets } from "./secrets.ts";
 import { jsonTextSchema } from "./json-text.ts";
 import { TENANT_COLUMNS, type TenantRecord, tenantRowSchema } from "./tenants.ts";
 
@@ -143,6 +145,7 @@ export async function readActiveSnapshot(
   const active = z
     .object({ deployment_id: z.string().nullable(), routes: routesTextSchema.nullable() })
     .parse(row);
+  const routes = active.routes ?? [];
   return {
     tenantId: tenant.tenantId,
     serial: tenant.serial,
@@ -151,8 +154,25 @@ export async function readActiveSnapshot(
     network: tenant.network,
     version: tenant.activeVersion ?? 0,
     deploymentId: active.deployment_id,
-    routes: active.routes ?? [],
+    routes,
+    secrets: await readNamedSecrets(db, tenant.serial, routes),
   };
+}
+
+/** Only what is named: a snapshot is copied to every edge. */
+async function readNamedSecrets(
+  db: D1Database,
+  tenantSerial: number,
+  routes: readonly Route[],
+): Promise<Record<string, SealedSecret>> {
+  const names = new Set(
+    routes.flatMap(({ handler }) =>
+      handler.kind === "origin" ? (handler.auth?.secret ?? []) : [],
+    ),
+  );
+  if (names.size === 0) return {};
+  const secrets = Object.entries(await readSealedSecrets(db, tenantSerial));
+  return Object.fromEntries(secrets.filter(([name]) => names.has(name)));
 }
 
 /** The join on the tenant's serial makes another tenant's deployment no version at all. */

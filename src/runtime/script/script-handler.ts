@@ -1,0 +1,91 @@
+/** Sells what a tenant's own code answers. It gets the request without any payment header, and who paid for it. */
+import { waitUntil } from "cloudflare:workers";
+import type { ScriptHandlerDefinition } from "../../contracts/snapshot.ts";
+import { problem } from "../../payment/problem.ts";
+import { countLimitExceedance } from "../../tenant/directory/limit-exceedances.ts";
+import { PLANS } from "../../tenant/plans.ts";
+import type { Handler, HandlerContext } from "../handler.ts";
+import { type ScriptBindings, scriptRuntimeOf } from "./script-runtime-of.ts";
+import type { ScriptInvocation, ScriptLimit } from "./script-runtime.ts";
+
+export interface ScriptHandlerEnv extends ScriptBindings {
+  readonly ENVIRONMENT: string;
+  readonly DB: D1Database;
+}
+
+export function scriptHandler(env: ScriptHandlerEnv, definition: ScriptHandlerDefinition): Handler {
+  return {
+    async run(request, context) {
+      const runtime = scriptRuntimeOf(env);
+      if (runtime === null) throw new Error("this environment runs no scripts");
+      const invocation = invocationOf(env.ENVIRONMENT, definition, context);
+      const outcome = await runtime.run(invocation, scriptRequest(request, context));
+      switch (outcome.result) {
+        case "answered":
+          return outcome.response;
+        case "limit_exceeded":
+          return answerLimitExceeded(env.DB, context, outcome.limit);
+        case "failed":
+        case "unavailable":
+          // Logged where handlers are run; a caller learns no more than that it failed.
+          throw new Error(`script ${definition.script} ${outcome.result}: ${outcome.reason}`);
+        default:
+          return outcome satisfies never;
+      }
+    },
+  };
+}
+
+function invocationOf(
+  environment: string,
+  { version, allowedHosts }: ScriptHandlerDefinition,
+  { tenantId, plan }: HandlerContext,
+): ScriptInvocation {
+  const { cpuMs, subRequests, deadlineMs, egressHostsMax, egressBytesMax } = PLANS[plan].scripts;
+  return {
+    ref: { environment, tenantId, version },
+    limits: { cpuMs, subRequests, deadlineMs },
+    egress: {
+      tenantId,
+      // A deployment may be older than its tenant's plan.
+      allowedHosts: allowedHosts.slice(0, egressHostsMax),
+      maxSubrequests: subRequests,
+      maxBytes: egressBytesMax,
+    },
+  };
+}
+
+function scriptRequest(
+  request: Request,
+  { paymentId, payer, idempotencyKey }: HandlerContext,
+): Request {
+  const headers = new Headers(request.headers);
+  headers.set("Payment-Id", paymentId);
+  headers.set("Payment-Payer", payer);
+  headers.set("Idempotency-Key", idempotencyKey);
+  return new Request(request, { headers });
+}
+
+const LIMIT_NAMES: Readonly<Record<ScriptLimit, string>> = {
+  cpu: "CPU time",
+  memory: "memory",
+  cpu_or_memory: "CPU time or memory",
+  subrequests: "requests of its own",
+  deadline: "time",
+};
+
+function answerLimitExceeded(
+  db: D1Database,
+  { tenantId, route }: HandlerContext,
+  limit: ScriptLimit,
+): Response {
+  console.warn(
+    JSON.stringify({ event: "tenant_limit_exceeded", tenantId, route: route.path, limit }),
+  );
+  waitUntil(countLimitExceedance(db, { tenantId, limit, atMs: Date.now() }));
+  return problem("tenant_limit_exceeded", {
+    detail: `The code behind this route used more ${LIMIT_NAMES[limit]} than its plan allows.`,
+    headers: { "Retry-After": "10" },
+    extra: { limit },
+  });
+}

@@ -1,0 +1,182 @@
+/** Both runtimes keep one contract; what is special about each comes after it. */
+import { env } from "cloudflare:workers";
+import { describe, expect, test } from "vitest";
+import type { ScriptBundle } from "../../src/contracts/script.ts";
+import { dispatchedScripts } from "../../src/runtime/script/dispatch-namespace.ts";
+import { hostedScripts } from "../../src/runtime/script/hosted-scripts.ts";
+import { dispatchKey } from "../../src/runtime/script/script-runtime.ts";
+import { FakeDispatchNamespace } from "../support/dispatch-namespace.ts";
+import { invocationOf, scriptRuntimeContract } from "../support/script-runtime-contract.ts";
+import { handlerSource, singleModule } from "../support/scripts.ts";
+
+const ANSWER = singleModule(handlerSource("return new Response('answer')"));
+const request = () => new Request("https://acme/score");
+
+describe("the script host on the Worker Loader", () => {
+  const stored = new Map<string, ScriptBundle>();
+  const runtime = hostedScripts({
+    host: env.SCRIPT_HOST,
+    token: env.SCRIPT_HOST_TOKEN,
+    readCode: (ref) => Promise.resolve(stored.get(dispatchKey(ref)) ?? null),
+  });
+  scriptRuntimeContract({
+    runtime,
+    deploy: ({ ref }, bundle) => void stored.set(dispatchKey(ref), bundle),
+  });
+
+  test("is sent the code of a version once", async () => {
+    const bundle = singleModule(handlerSource("return new Response('asked for once')"));
+    let reads = 0;
+    const counting = hostedScripts({
+      host: env.SCRIPT_HOST,
+      token: "",
+      readCode: () => {
+        reads += 1;
+        return Promise.resolve(bundle);
+      },
+    });
+    const invocation = await invocationOf(bundle);
+    for (let call = 0; call < 3; call += 1) await counting.run(invocation, request());
+    expect(reads).toBe(1);
+  });
+
+  test("runs nothing for whoever does not know its token", async () => {
+    const stranger = hostedScripts({
+      host: env.SCRIPT_HOST,
+      token: "guessed",
+      readCode: () => Promise.resolve(ANSWER),
+    });
+    const outcome = await stranger.run(await invocationOf(ANSWER), request());
+    expect(outcome).toEqual({ result: "unavailable", reason: "the host answers 401" });
+  });
+
+  test("a change of the egress policy takes effect for code that is loaded already", async () => {
+    const bundle = singleModule(
+      handlerSource("return new Response(await (await fetch('https://example.invalid/')).text())"),
+    );
+    const reasonOf = async (allowedHosts: string[]) => {
+      const invocation = await invocationOf(bundle, { allowedHosts });
+      stored.set(dispatchKey(invocation.ref), bundle);
+      const outcome = await runtime.run(invocation, request());
+      if (outcome.result !== "answered") throw new Error(JSON.stringify(outcome));
+      return (await outcome.response.json<{ reason: string }>()).reason;
+    };
+    expect(await reasonOf([])).toBe("reserved_name");
+    expect(await reasonOf(["example.com"])).toBe("reserved_name");
+  });
+});
+
+describe("a host that dies under its calls", () => {
+  /** Loses the first `losses` requests, then answers. */
+  function dyingHost(losses: number, answer: () => Promise<Response> | Response) {
+    let sent = 0;
+    const host: Pick<Fetcher, "fetch"> = {
+      async fetch() {
+        sent += 1;
+        if (sent <= losses) throw new Error("Network connection lost.");
+        return await answer();
+      },
+    };
+    return host;
+  }
+  const answered = () => new Response("fine", { headers: { "Script-Outcome": "answered" } });
+  const runtimeOn = (host: Pick<Fetcher, "fetch">) =>
+    hostedScripts({ host, token: "", readCode: () => Promise.resolve(ANSWER) });
+
+  test("a call that was alone in it is the one that ended it", async () => {
+    const runtime = runtimeOn(dyingHost(1, answered));
+    expect(await runtime.run(await invocationOf(ANSWER), request())).toEqual({
+      result: "limit_exceeded",
+      limit: "cpu_or_memory",
+    });
+  });
+
+  test("calls that were in it together are run once more, one at a time", async () => {
+    let running = 0;
+    let runningMax = 0;
+    const runtime = runtimeOn(
+      dyingHost(3, async () => {
+        running += 1;
+        runningMax = Math.max(runningMax, running);
+        await scheduler.wait(5);
+        running -= 1;
+        return answered();
+      }),
+    );
+    const invocation = await invocationOf(ANSWER);
+    const outcomes = await Promise.all([1, 2, 3].map(() => runtime.run(invocation, request())));
+    expect(outcomes.map(({ result }) => result)).toEqual(["answered", "answered", "answered"]);
+    expect(runningMax).toBe(1);
+  });
+
+  test("the call that ends it again, alone, has passed a limit; the others are answered", async () => {
+    const inHost = new Set<(error: Error) => void>();
+    const host: Pick<Fetcher, "fetch"> = {
+      async fetch(_url, init) {
+        const { promise, reject } = Promise.withResolvers<never>();
+        inHost.add(reject);
+        if (new Headers(init?.headers).get("X-Loops") === "1") {
+          await scheduler.wait(5);
+          for (const lose of inHost) lose(new Error("Network connection lost."));
+        }
+        const response = await Promise.race([promise, scheduler.wait(20).then(answered)]);
+        inHost.delete(reject);
+        return response;
+      },
+    };
+    const runtime = runtimeOn(host);
+    const invocation = await invocationOf(ANSWER);
+    const looping = new Request("https://acme/", { headers: { "X-Loops": "1" } });
+    const outcomes = await Promise.all([
+      runtime.run(invocation, looping),
+      runtime.run(invocation, request()),
+    ]);
+    expect(outcomes.map(({ result }) => result)).toEqual(["limit_exceeded", "answered"]);
+  });
+
+  test("a host that is just starting is waited for", async () => {
+    let refusals = 3;
+    const runtime = runtimeOn({
+      fetch() {
+        refusals -= 1;
+        return refusals < 0
+          ? Promise.resolve(answered())
+          : Promise.reject(new Error("connect(): Connection refused"));
+      },
+    });
+    expect((await runtime.run(await invocationOf(ANSWER), request())).result).toBe("answered");
+  });
+});
+
+describe("Workers for Platforms", () => {
+  const namespace = new FakeDispatchNamespace();
+  const runtime = dispatchedScripts(namespace);
+  scriptRuntimeContract({
+    runtime,
+    deploy: ({ ref }, bundle) => namespace.deploy(dispatchKey(ref), bundle),
+  });
+
+  test("is told the limits of the plan, and the outbound Worker the tenant's egress", async () => {
+    const invocation = await invocationOf(ANSWER, { allowedHosts: ["api.example.com"] });
+    namespace.deploy(dispatchKey(invocation.ref), ANSWER);
+    await runtime.run(invocation, request());
+    expect(namespace.dispatched.at(-1)).toEqual({
+      name: `local--acme--${invocation.ref.version}`,
+      options: {
+        limits: { cpuMs: 50, subRequests: 10 },
+        outbound: { egress: invocation.egress },
+      },
+    });
+  });
+
+  test.each([
+    ["Worker exceeded CPU time limit.", "cpu"],
+    ["Worker exceeded memory limit.", "memory"],
+    ["Too many subrequests.", "subrequests"],
+  ])("what it throws for a limit (%s) is that limit", async (message, limit) => {
+    const invocation = await invocationOf(ANSWER);
+    namespace.deploy(dispatchKey(invocation.ref), ANSWER);
+    namespace.nextThrow = message;
+    expect(await runtime.run(invocation, request())).toEqual({ result: "limit_exceeded", limit });
+  });
+});
