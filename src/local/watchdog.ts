@@ -1,4 +1,4 @@
-/** Ends a process that no longer answers, or has grown too large. Somebody else starts it again. */
+/** Replaces a process that no longer answers, is gone, or has grown too large. */
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -8,17 +8,19 @@ const PING_TIMEOUT_MS = 500;
 const MISSES_MAX = 2;
 /** When this process itself was held up for so long, a ping that timed out says nothing about the other one. */
 const OWN_DELAY_MAX_MS = 250;
+/** 3 seconds in which nothing listens: longer than a crash and the restart that follows it by itself. */
+const REFUSALS_MAX = 12;
 /** 200 isolates with their code and room to work; a machine of 8 GB keeps going. */
 const RESIDENT_BYTES_MAX = 1_536 * 1024 * 1024;
 const PAGE_BYTES = 4_096;
 
 export interface WatchedProcess {
-  /** Throws `TimeoutError` when there is no answer in time; any other failure means it is just being started. */
+  /** Throws `TimeoutError` when there is no answer in time, anything else when nothing listens. */
   readonly ping: (signal: AbortSignal) => Promise<void>;
   /** Of the process as it runs now; null between two of them. */
   readonly pid: () => number | null;
-  /** @param reason what it did, for people */
-  readonly onKill: (reason: string) => void;
+  /** Ends the process and starts another. @param reason what it did, for people */
+  readonly replace: (reason: string) => Promise<void>;
 }
 
 export interface Watchdog {
@@ -36,36 +38,41 @@ export function watchProcess(watched: WatchedProcess): Watchdog {
   };
 }
 
-async function watch({ ping, pid, onKill }: WatchedProcess, stop: AbortSignal): Promise<void> {
+async function watch({ ping, pid, replace }: WatchedProcess, stop: AbortSignal): Promise<void> {
   let misses = 0;
+  let refusals = 0;
   while (!stop.aborted) {
-    const current = pid();
-    misses = (await missesPing(ping)) ? misses + 1 : 0;
-    const reason =
-      misses >= MISSES_MAX
-        ? "does not answer: a script loops in it"
-        : residentBytes(current) > RESIDENT_BYTES_MAX
-          ? `uses more than ${RESIDENT_BYTES_MAX} bytes`
-          : null;
-    if (reason !== null && current !== null && !stop.aborted) {
+    const answer = await answerTo(ping);
+    misses = answer === "late" ? misses + 1 : 0;
+    refusals = answer === "refused" ? refusals + 1 : 0;
+    const reason = reasonToReplace(misses, refusals, residentBytes(pid()));
+    if (reason !== null && !stop.aborted) {
       misses = 0;
-      kill(current);
-      onKill(reason);
+      refusals = 0;
+      await replace(reason);
     }
     await delay(PING_INTERVAL_MS, undefined, { signal: stop, ref: false }).catch(() => undefined);
   }
 }
 
-/** Whether a ping that had its time went unanswered. */
-async function missesPing(ping: WatchedProcess["ping"]): Promise<boolean> {
+function reasonToReplace(misses: number, refusals: number, bytes: number): string | null {
+  if (misses >= MISSES_MAX) return "does not answer: a script loops in it";
+  if (refusals >= REFUSALS_MAX) return "is gone";
+  return bytes > RESIDENT_BYTES_MAX ? `uses more than ${RESIDENT_BYTES_MAX} bytes` : null;
+}
+
+/** `unclear`: this process was held up itself. */
+async function answerTo(
+  ping: WatchedProcess["ping"],
+): Promise<"in time" | "late" | "refused" | "unclear"> {
   const startedAtMs = performance.now();
   try {
     await ping(AbortSignal.timeout(PING_TIMEOUT_MS));
-    return false;
+    return "in time";
   } catch (error) {
-    const isTimeout = error instanceof Error && error.name === "TimeoutError";
+    if (!(error instanceof Error && error.name === "TimeoutError")) return "refused";
     const tookMs = performance.now() - startedAtMs;
-    return isTimeout && tookMs < PING_TIMEOUT_MS + OWN_DELAY_MAX_MS;
+    return tookMs < PING_TIMEOUT_MS + OWN_DELAY_MAX_MS ? "late" : "unclear";
   }
 }
 
@@ -77,13 +84,5 @@ function residentBytes(pid: number | null): number {
     return Number(pages ?? 0) * PAGE_BYTES;
   } catch {
     return 0;
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // It ended by itself in between.
   }
 }

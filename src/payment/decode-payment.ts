@@ -30,6 +30,9 @@ const eip3009PayloadSchema = z.object({
   }),
 });
 
+/** What is in it is checked where it is used; that it is JSON is known, because it was parsed as such. */
+const jsonObjectSchema = z.record(z.string(), z.unknown());
+
 const acceptedSchema = z.object({
   scheme: z.string().max(64),
   network: z.string().max(128),
@@ -37,22 +40,22 @@ const acceptedSchema = z.object({
   asset: z.string().max(128),
   payTo: z.string().max(128),
   maxTimeoutSeconds: z.number().int().positive(),
-  extra: z.record(z.string(), z.json()).optional(),
+  extra: jsonObjectSchema.optional(),
 });
 
 const payloadV2Schema = z.object({
   x402Version: z.literal(2),
   resource: z.object({ url: z.string() }).optional(),
   accepted: acceptedSchema,
-  payload: z.record(z.string(), z.json()),
-  extensions: z.record(z.string(), z.json()).optional(),
+  payload: jsonObjectSchema,
+  extensions: jsonObjectSchema.optional(),
 });
 
 const payloadV1Schema = z.object({
   x402Version: z.literal(1),
   scheme: z.string().max(64),
   network: z.string().max(128),
-  payload: z.record(z.string(), z.json()),
+  payload: jsonObjectSchema,
 });
 
 /** What a v2 client says it accepted. v1 says nothing, so terms come from the route. */

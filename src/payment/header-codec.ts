@@ -11,11 +11,11 @@ export const PAYMENT_RESPONSE_HEADER_V1 = "X-PAYMENT-RESPONSE";
 /** Longest payment header that is decoded, in characters. Real ones are 1 to 2 KiB; contract wallets' up to 8. */
 export const PAYMENT_HEADER_MAX = 16_384;
 
-const ASCII_PATTERN = /^[\x20-\x7e]*$/;
+/** ASCII is the same in UTF-8, and `atob` and `btoa` take a tenth of the time. */
+const ASCII_PATTERN = /^\p{ASCII}*$/u;
 /** With a length that is a multiple of four, this is all of padded base64. */
 const BASE64_PATTERN = /^[A-Za-z0-9+/]*={0,2}$/;
 
-/** `btoa` takes a tenth of the time, and ASCII is the same in UTF-8. */
 export function encodeHeader(value: JsonValue): string {
   const json = JSON.stringify(value);
   return ASCII_PATTERN.test(json) ? btoa(json) : Buffer.from(json, "utf8").toString("base64");
@@ -29,13 +29,18 @@ export function decodeHeader(text: string): DecodedHeader {
   if (text.length > PAYMENT_HEADER_MAX) {
     return { ok: false, problem: `is longer than ${PAYMENT_HEADER_MAX} characters` };
   }
-  if (text.length % 4 !== 0 || !BASE64_PATTERN.test(text))
+  if (text.length % 4 !== 0 || !BASE64_PATTERN.test(text)) {
     return { ok: false, problem: "is not padded base64" };
+  }
   try {
-    const bytes = Buffer.from(text, "base64");
-    const json = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    return { ok: true, value: JSON.parse(json) };
+    const binary = atob(text);
+    return { ok: true, value: JSON.parse(ASCII_PATTERN.test(binary) ? binary : decodeUtf8(text)) };
   } catch {
     return { ok: false, problem: "is not base64 of UTF-8 JSON" };
   }
+}
+
+function decodeUtf8(base64: string): string {
+  const bytes = Buffer.from(base64, "base64");
+  return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
 }

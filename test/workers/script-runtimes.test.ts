@@ -67,64 +67,51 @@ describe("the script host on the Worker Loader", () => {
 });
 
 describe("a host that dies under its calls", () => {
-  /** Loses the first `losses` requests, then answers. */
-  function dyingHost(losses: number, answer: () => Promise<Response> | Response) {
-    let sent = 0;
-    const host: Pick<Fetcher, "fetch"> = {
-      async fetch() {
-        sent += 1;
-        if (sent <= losses) throw new Error("Network connection lost.");
-        return await answer();
-      },
-    };
-    return host;
-  }
   const answered = () => new Response("fine", { headers: { "Script-Outcome": "answered" } });
-  const runtimeOn = (host: Pick<Fetcher, "fetch">) =>
-    hostedScripts({ host, token: "", readCode: () => Promise.resolve(ANSWER) });
-
-  test("a call that was alone in it is the one that ended it", async () => {
-    const runtime = runtimeOn(dyingHost(1, answered));
-    expect(await runtime.run(await invocationOf(ANSWER), request())).toEqual({
-      result: "limit_exceeded",
-      limit: "cpu_or_memory",
+  const isReadyRequest = (input: URL | RequestInfo) =>
+    typeof input === "string" && input.endsWith("/ready");
+  const runtimeOn = (run: (init: RequestInit | undefined) => Promise<Response>) =>
+    hostedScripts({
+      host: {
+        fetch: (input, init) =>
+          isReadyRequest(input) ? Promise.resolve(new Response(null, { status: 204 })) : run(init),
+      },
+      token: "",
+      readCode: () => Promise.resolve(ANSWER),
     });
-  });
 
-  test("calls that were in it together are run once more, one at a time", async () => {
+  test("calls that were lost are run once more, one at a time", async () => {
+    let sent = 0;
     let running = 0;
     let runningMax = 0;
-    const runtime = runtimeOn(
-      dyingHost(3, async () => {
-        running += 1;
-        runningMax = Math.max(runningMax, running);
-        await scheduler.wait(5);
-        running -= 1;
-        return answered();
-      }),
-    );
+    const runtime = runtimeOn(async () => {
+      sent += 1;
+      if (sent <= 3) throw new Error("Network connection lost.");
+      running += 1;
+      runningMax = Math.max(runningMax, running);
+      await scheduler.wait(5);
+      running -= 1;
+      return answered();
+    });
     const invocation = await invocationOf(ANSWER);
     const outcomes = await Promise.all([1, 2, 3].map(() => runtime.run(invocation, request())));
     expect(outcomes.map(({ result }) => result)).toEqual(["answered", "answered", "answered"]);
     expect(runningMax).toBe(1);
   });
 
-  test("the call that ends it again, alone, has passed a limit; the others are answered", async () => {
+  test("the call that ends it again has passed a limit; the others are answered", async () => {
     const inHost = new Set<(error: Error) => void>();
-    const host: Pick<Fetcher, "fetch"> = {
-      async fetch(_url, init) {
-        const { promise, reject } = Promise.withResolvers<never>();
-        inHost.add(reject);
-        if (new Headers(init?.headers).get("X-Loops") === "1") {
-          await scheduler.wait(5);
-          for (const lose of inHost) lose(new Error("Network connection lost."));
-        }
-        const response = await Promise.race([promise, scheduler.wait(20).then(answered)]);
-        inHost.delete(reject);
-        return response;
-      },
-    };
-    const runtime = runtimeOn(host);
+    const runtime = runtimeOn(async (init) => {
+      const { promise, reject } = Promise.withResolvers<never>();
+      inHost.add(reject);
+      if (new Headers(init?.headers).get("X-Loops") === "1") {
+        await scheduler.wait(5);
+        for (const lose of inHost) lose(new Error("Network connection lost."));
+      }
+      const response = await Promise.race([promise, scheduler.wait(20).then(answered)]);
+      inHost.delete(reject);
+      return response;
+    });
     const invocation = await invocationOf(ANSWER);
     const looping = new Request("https://acme/", { headers: { "X-Loops": "1" } });
     const outcomes = await Promise.all([
@@ -134,15 +121,15 @@ describe("a host that dies under its calls", () => {
     expect(outcomes.map(({ result }) => result)).toEqual(["limit_exceeded", "answered"]);
   });
 
-  test("a host that is just starting is waited for", async () => {
-    let refusals = 3;
-    const runtime = runtimeOn({
-      fetch() {
-        refusals -= 1;
-        return refusals < 0
-          ? Promise.resolve(answered())
-          : Promise.reject(new Error("connect(): Connection refused"));
-      },
+  test("a host that is just starting is asked again", async () => {
+    let starting = 2;
+    const runtime = runtimeOn(() => {
+      starting -= 1;
+      return Promise.resolve(
+        starting < 0
+          ? answered()
+          : Response.json({ result: "starting" }, { headers: { "Script-Outcome": "starting" } }),
+      );
     });
     expect((await runtime.run(await invocationOf(ANSWER), request())).result).toBe("answered");
   });

@@ -23,7 +23,13 @@ export const DENIALS_FIELD = "Egress-Denials";
 
 export const denialsSchema = z.array(denialCountSchema);
 
-export const hostPaths = { ping: "/ping", install: "/install", check: "/check" } as const;
+/** `ping` is the watchdog's; `ready` answers 204 to everybody else once it has come. */
+export const hostPaths = {
+  ping: "/ping",
+  ready: "/ready",
+  install: "/install",
+  check: "/check",
+} as const;
 
 export const hostInvocationSchema = z.object({
   /** Of the handler's request; an HTTP service would put its own origin in its place. */
@@ -42,6 +48,8 @@ export const hostInvocationSchema = z.object({
 });
 
 export const hostOutcomeSchema = z.discriminatedUnion("result", [
+  /** Nothing ran: send it again in a moment. */
+  z.object({ result: z.literal("starting") }),
   /** Send the code with `install`, then the run again. */
   z.object({ result: z.literal("not_installed") }),
   z.object({

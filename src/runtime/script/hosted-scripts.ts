@@ -17,7 +17,6 @@ import {
   hostOutcomeSchema,
   hostPaths,
 } from "./host-messages.ts";
-import { messageOf } from "./invoke.ts";
 import type {
   ScriptInvocation,
   ScriptOutcome,
@@ -26,9 +25,13 @@ import type {
 } from "./script-runtime.ts";
 import { canonicalScript } from "./script-version.ts";
 
-/** A host that was ended is there again within a second; these waits are 3 seconds together. */
-const RECONNECT_WAIT_MS = 100;
-const RECONNECTS_MAX = 30;
+/** A host that was ended is there again within a second or two; these waits are 10 seconds together. */
+const READY_WAIT_MS = 100;
+const READY_TIMEOUT_MS = 500;
+const READY_ATTEMPTS_MAX = 100;
+
+/** A first run, one after a loss, and one or two that found the host just starting. */
+const ATTEMPTS_MAX = 4;
 
 /** Origin of requests whose path alone means something. */
 const HOST_ORIGIN = "http://script-host";
@@ -42,10 +45,12 @@ export interface HostedScriptsOptions {
   readonly onDenials?: (counts: readonly DenialCount[]) => void;
 }
 
-type Attempt = ScriptOutcome | { readonly result: "lost"; readonly reason: string };
-
-/** Calls that are in the host now, or wait to be run once more. */
-const inFlight = new Set<object>();
+type Attempt =
+  | ScriptOutcome
+  /** Nothing ran. */
+  | { readonly result: "starting" }
+  /** The connection ended without an answer. */
+  | { readonly result: "lost" };
 
 /** Ends when the last of the calls that were lost has been run again. */
 let lastRerun: Promise<unknown> = Promise.resolve();
@@ -55,34 +60,45 @@ export function hostedScripts(options: HostedScriptsOptions): ScriptRuntime {
     async run(invocation, request) {
       const body = request.body === null ? null : await request.arrayBuffer();
       const attempt = () => runInstalled(options, invocation, request, body);
-      const call = {};
-      inFlight.add(call);
-      try {
-        const first = await attempt();
-        if (first.result !== "lost") return first;
-        if (inFlight.size === 1) return { result: "limit_exceeded", limit: "cpu_or_memory" };
-        const rerun = lastRerun.then(attempt);
-        lastRerun = rerun;
-        const second = await rerun;
-        return second.result === "lost"
-          ? { result: "limit_exceeded", limit: "cpu_or_memory" }
-          : second;
-      } finally {
-        inFlight.delete(call);
+      let losses = 0;
+      for (let number = 1; number <= ATTEMPTS_MAX; number += 1) {
+        const outcome = losses === 0 ? await attempt() : await inTurn(options, attempt);
+        if (outcome.result === "lost") losses += 1;
+        else if (outcome.result !== "starting") return outcome;
+        if (request.signal.aborted) return { result: "limit_exceeded", limit: "deadline" };
+        if (losses === 2) return { result: "limit_exceeded", limit: "cpu_or_memory" };
+        await untilReady(options);
       }
+      return { result: "unavailable", reason: "the script host does not start" };
     },
     async check(bundle) {
       const { text, version } = await canonicalScript(bundle);
-      try {
-        const reply = await options.host.fetch(
-          controlRequest(options, hostPaths.check, version, text),
-        );
-        return checkReplySchema.parse(await reply.json());
-      } catch {
-        return { ok: false, reason: "it did not start: it loops, or takes too much memory" };
-      }
+      await untilReady(options);
+      const reply = await control(options, `${hostPaths.check}?version=${version}`, text);
+      return reply === null
+        ? { ok: false, reason: "it loops, or takes too much memory" }
+        : checkReplySchema.parse(await reply.json());
     },
   };
+}
+
+/** After the reruns before it, in a host that is up. */
+function inTurn(options: HostedScriptsOptions, attempt: () => Promise<Attempt>): Promise<Attempt> {
+  const rerun = lastRerun.then(async () => {
+    await untilReady(options);
+    return await attempt();
+  });
+  lastRerun = rerun;
+  return rerun;
+}
+
+/** Waits for a host that is being replaced; one that does not come is noticed by whoever calls it next. */
+async function untilReady(options: HostedScriptsOptions): Promise<void> {
+  for (let attempt = 1; attempt <= READY_ATTEMPTS_MAX; attempt += 1) {
+    const reply = await control(options, hostPaths.ready, null, READY_TIMEOUT_MS);
+    if (reply?.status === 204) return;
+    await scheduler.wait(READY_WAIT_MS);
+  }
 }
 
 /** Runs the script, after sending its code where the host does not have it. */
@@ -97,18 +113,10 @@ async function runInstalled(
   const bundle = await options.readCode(invocation.ref);
   if (bundle === null) return { result: "unavailable", reason: "this version is not stored" };
   const { text, version } = await canonicalScript(bundle);
-  try {
-    const reply = await options.host.fetch(
-      controlRequest(options, hostPaths.install, version, text),
-    );
-    if (!reply.ok) return { result: "unavailable", reason: `the host answers ${reply.status}` };
-  } catch (error) {
-    return { result: "lost", reason: messageOf(error) };
-  }
+  const installed = await control(options, `${hostPaths.install}?version=${version}`, text);
+  if (installed === null) return { result: "lost" };
   const second = await runOnce(options, invocation, request, body);
-  return second.result === "not_installed"
-    ? { result: "lost", reason: "the host forgot the code" }
-    : second;
+  return second.result === "not_installed" ? { result: "starting" } : second;
 }
 
 async function runOnce(
@@ -131,19 +139,16 @@ async function runOnce(
     redirect: "manual",
   };
   try {
-    const reply = await connected(() => options.host.fetch(HOST_ORIGIN, init), request.signal);
+    const reply = await options.host.fetch(HOST_ORIGIN, init);
     const denials = reply.headers.get(DENIALS_FIELD);
     if (denials !== null) options.onDenials?.(denialsSchema.parse(JSON.parse(denials)));
     return await outcomeOf(reply);
-  } catch (error) {
-    if (request.signal.aborted) return { result: "limit_exceeded", limit: "deadline" };
-    return { result: "lost", reason: messageOf(error) };
+  } catch {
+    return { result: "lost" };
   }
 }
 
-async function outcomeOf(
-  reply: Response,
-): Promise<ScriptOutcome | { readonly result: "not_installed" }> {
+async function outcomeOf(reply: Response): Promise<Attempt | { readonly result: "not_installed" }> {
   const kind = reply.headers.get(OUTCOME_FIELD);
   if (kind === null) return { result: "unavailable", reason: `the host answers ${reply.status}` };
   if (kind !== ANSWERED) return hostOutcomeSchema.parse(await reply.json());
@@ -156,28 +161,21 @@ async function outcomeOf(
   };
 }
 
-/** Waits for a host that is just being started: nothing was sent to it, so nothing ran. */
-async function connected(send: () => Promise<Response>, signal: AbortSignal): Promise<Response> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await send();
-    } catch (error) {
-      const isRefused = /connection refused|connect\(\)/i.test(messageOf(error));
-      if (!isRefused || attempt >= RECONNECTS_MAX || signal.aborted) throw error;
-      await scheduler.wait(RECONNECT_WAIT_MS);
-    }
-  }
-}
-
-function controlRequest(
-  { token }: HostedScriptsOptions,
+/** Speaks to the host itself. null: it is not there, or ends under it. */
+async function control(
+  { host, token }: HostedScriptsOptions,
   path: string,
-  version: string,
-  text: string,
-): Request {
-  return new Request(`${HOST_ORIGIN}${path}?version=${version}`, {
-    method: "POST",
-    headers: { [TOKEN_FIELD]: token },
-    body: text,
-  });
+  text: string | null,
+  timeoutMs?: number,
+): Promise<Response | null> {
+  try {
+    return await host.fetch(`${HOST_ORIGIN}${path}`, {
+      method: text === null ? "GET" : "POST",
+      headers: { [TOKEN_FIELD]: token },
+      body: text,
+      signal: timeoutMs === undefined ? null : AbortSignal.timeout(timeoutMs),
+    });
+  } catch {
+    return null;
+  }
 }

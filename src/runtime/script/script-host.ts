@@ -37,7 +37,11 @@ export interface ScriptHostEnv {
   readonly LOADER: WorkerLoader;
   /** What callers have to send; empty where only a service binding leads here. */
   readonly SCRIPT_HOST_TOKEN: string;
+  /** Set where a watchdog pings: no code runs before it does, or nobody would notice that it loops. */
+  readonly SCRIPT_HOST_WATCHED?: string;
 }
+
+let isWatched = false;
 
 export class ScriptHost extends WorkerEntrypoint<ScriptHostEnv> {
   override async fetch(request: Request): Promise<Response> {
@@ -45,12 +49,19 @@ export class ScriptHost extends WorkerEntrypoint<ScriptHostEnv> {
     if (!(await isSameSecret(token, this.env.SCRIPT_HOST_TOKEN))) {
       return new Response(null, { status: 401 });
     }
-    const invocation = request.headers.get(INVOCATION_FIELD);
-    if (invocation !== null) return withDenials(replyOf(await this.#run(request, invocation)));
     const { pathname, searchParams } = new URL(request.url);
+    const invocation = request.headers.get(INVOCATION_FIELD);
+    if (invocation === null && pathname === hostPaths.ping) {
+      isWatched = true;
+      return new Response(null, { status: 204 });
+    }
+    if (this.env.SCRIPT_HOST_WATCHED !== undefined && !isWatched) {
+      return replyOf({ result: "starting" });
+    }
+    if (invocation !== null) return withDenials(replyOf(await this.#run(request, invocation)));
     switch (pathname) {
-      case hostPaths.ping:
-        return new Response("pong");
+      case hostPaths.ready:
+        return new Response(null, { status: 204 });
       case hostPaths.install:
         await install(searchParams.get("version"), await request.text());
         return new Response(null, { status: 204 });
@@ -73,8 +84,8 @@ export class ScriptHost extends WorkerEntrypoint<ScriptHostEnv> {
     const script = installed.get(invocation.ref.version);
     if (script === undefined) return { result: "not_installed" };
     const headers = new Headers(request.headers);
-    headers.delete(INVOCATION_FIELD);
-    headers.delete(TOKEN_FIELD);
+    // The last comes with the connection, and names this host.
+    for (const name of [INVOCATION_FIELD, TOKEN_FIELD, "Host"]) headers.delete(name);
     return await runLoaded(
       this.env.LOADER,
       invocation,
