@@ -69,11 +69,11 @@ export async function openedAtMs(db: D1Database, tenantId: TenantId): Promise<nu
 async function firstBlock(
   asset: string,
   chain: DepositReader,
-  { store, openedAtMs }: ScanDependencies,
+  deps: ScanDependencies,
 ): Promise<bigint | null> {
-  const scanned = store.reconciliations.scannedBlock(asset);
+  const scanned = deps.store.reconciliations.scannedBlock(asset);
   if (scanned !== null) return scanned + 1n;
-  const atMs = await openedAtMs();
+  const atMs = await deps.openedAtMs();
   return atMs === null ? null : chain.blockBefore(atMs - CLOCK_SKEW_MAX_MS);
 }
 

@@ -24,11 +24,13 @@ export async function readScriptFiles(directory: string, main: string): Promise<
   const modules: Record<string, ScriptModule> = {};
   for (const name of names) {
     const type = MODULE_TYPES[extname(name)];
-    if (type === undefined || !moduleNameSchema.safeParse(name).success) {
+    // A package is imported by its name, which means nothing where the script runs.
+    const isPackage = name.includes("node_modules/");
+    if (type === undefined || isPackage || !moduleNameSchema.safeParse(name).success) {
       throw new CliError(
         "usage",
         `${main} imports ${name}, which can't be uploaded`,
-        name.includes("node_modules/")
+        isPackage
           ? "bundle packages into the script first, for example with esbuild"
           : `modules are files below claw.json that end in ${Object.keys(MODULE_TYPES).join(", ")}`,
       );

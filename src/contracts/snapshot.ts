@@ -55,6 +55,8 @@ export const scriptHandlerSchema = z.object({
   script: scriptNameSchema,
   /** Exactly this code, whatever is uploaded under the name afterwards. */
   version: scriptVersionSchema,
+  /** Under which it was deployed; checked again before it is dispatched. */
+  dispatchKey: z.string(),
   /** Hosts it may connect to. */
   allowedHosts: z.array(z.string()).default([]),
 });

@@ -32,15 +32,15 @@ export async function challenge(
   const { offer, resource } = paid;
   const quote = freshQuote(paid, config, nowMs);
   const refused = reason.code !== PAYMENT_REQUIRED.code;
-  const headers = new Headers({
+  const headers = {
     "Content-Type": "application/json",
     "Cache-Control": "no-store",
     "Payment-Status": reason.status ?? "not-charged",
     [PAYMENT_REQUIRED_HEADER]: encodeHeader(
       paymentRequiredV2(offer, quote, resource, refused ? reason.code : reason.error),
     ),
-  });
-  for (const [name, value] of reason.headers ?? []) headers.set(name, value);
+    ...Object.fromEntries(reason.headers ?? []),
+  };
   const body = {
     ...paymentRequiredV1(offer, resource, refused ? reason.code : reason.error),
     code: reason.code,

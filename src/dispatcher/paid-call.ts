@@ -6,21 +6,23 @@
  */
 import type { ClaimGrant } from "../contracts/ledger.ts";
 import { problem } from "../payment/problem.ts";
+import { PLANS } from "../tenant/plans.ts";
 import { afterClaim, answerDeclined, answerPaid, paidHeaders } from "./answers.ts";
 import { claim } from "./claim.ts";
 import { fulfil } from "./fulfil.ts";
 import { type IdentifiedCall, type PaidCall, identify } from "./identified-call.ts";
-import { REQUEST_BODY_BYTES_MAX, readBody } from "./request-body.ts";
+import { readBody } from "./request-body.ts";
 import { runHandler } from "./run-handler.ts";
 import { type Settled, stageAndSettle } from "./stage-and-settle.ts";
 import { storeBody } from "./stored-body.ts";
 import { answerUnavailable, kindOf, verifyPayment } from "./verify.ts";
 
 export async function paidCall(call: PaidCall): Promise<Response> {
-  const body = await readBody(call.request.body, REQUEST_BODY_BYTES_MAX);
+  const { requestBytesMax } = PLANS[call.paid.snapshot.plan];
+  const body = await readBody(call.request.body, requestBytesMax);
   if (!body.ok) {
     return problem("payload_too_large", {
-      detail: `The request body is over ${REQUEST_BODY_BYTES_MAX} bytes; nothing was charged.`,
+      detail: `The request body is over ${requestBytesMax} bytes; nothing was charged.`,
       headers: { "Payment-Status": "not-charged" },
     });
   }

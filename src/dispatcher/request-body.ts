@@ -1,6 +1,3 @@
-/** Largest request body of a paid call, bytes: it is held in memory, hashed and handed to the handler. */
-export const REQUEST_BODY_BYTES_MAX = 1_048_576;
-
 export type RequestBody =
   | { readonly ok: true; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly ok: false };

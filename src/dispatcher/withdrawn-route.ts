@@ -4,6 +4,7 @@
  */
 import { problem } from "../payment/problem.ts";
 import { settlementHeader } from "../payment/settlement-header.ts";
+import { PLANS } from "../tenant/plans.ts";
 import { answerKnown } from "./answers.ts";
 import { answerRunFailed } from "./fulfil.ts";
 import { claim } from "./claim.ts";
@@ -12,10 +13,11 @@ import {
   type IncomingPayment,
   identifyPayment,
 } from "./identified-call.ts";
-import { REQUEST_BODY_BYTES_MAX, readBody } from "./request-body.ts";
+import { readBody } from "./request-body.ts";
 
 export async function withdrawnRoute(call: IncomingPayment): Promise<Response> {
-  const body = await readBody(call.request.body, REQUEST_BODY_BYTES_MAX);
+  const { requestBytesMax } = PLANS[call.paid.snapshot.plan];
+  const body = await readBody(call.request.body, requestBytesMax);
   if (!body.ok) return unknownRoute();
   const identified = identifyPayment(call, body.bytes);
   const reply = await claim(identified, {

@@ -61,6 +61,10 @@ const PROBLEMS = {
   tenant_exists: { status: 409, title: "This tenant id or wallet is taken" },
   dataset_not_uploaded: { status: 409, title: "Upload the dataset before deploying a route on it" },
   script_not_uploaded: { status: 409, title: "Upload the script before deploying a route on it" },
+  scripts_unavailable: {
+    status: 503,
+    title: "Scripts can't be deployed just now; nothing was changed",
+  },
   price_too_small: { status: 400, title: "The price is less than one atomic unit" },
   idempotency_key_required: {
     status: 400,

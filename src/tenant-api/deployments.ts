@@ -5,6 +5,7 @@ import { manifestSchema } from "../contracts/manifest.ts";
 import type { DeploymentList } from "../contracts/tenant-api.ts";
 import { problem } from "../payment/problem.ts";
 import { originTermsOf } from "../runtime/egress/origin-policy.ts";
+import { deployScripts, type ScriptDeployment } from "../runtime/script/deploy-scripts.ts";
 import { planDeployment } from "../tenant/deployment-plan.ts";
 import { listLatestDatasets } from "../tenant/directory/datasets.ts";
 import {
@@ -57,6 +58,7 @@ deployments.post("/", limitBody(MANIFEST_BYTES_MAX), async (context) => {
   };
   const plan = planDeployment(manifest, uploads, {
     decimals: asset.decimals,
+    environment: context.env.ENVIRONMENT,
     ...originTermsOf(context.env),
     secretNames: new Set(
       (await listSecrets(context.env.DB, tenant.serial)).map(({ name }) => name),
@@ -71,6 +73,8 @@ deployments.post("/", limitBody(MANIFEST_BYTES_MAX), async (context) => {
       { field: "routes", message: "are too many for datasets with so many columns: deploy fewer" },
     ]);
   }
+  const scripts = await deployScripts(context.env, tenant, plan.routes);
+  if (!scripts.ok) return refuseScript(scripts);
   const deployment = {
     deploymentId: `dep_${crypto.randomUUID().replaceAll("-", "")}`,
     manifest,
@@ -114,6 +118,16 @@ deployments.get("/", async (context) => {
   };
   return context.json(answer);
 });
+
+function refuseScript({ script, outcome }: Extract<ScriptDeployment, { ok: false }>): Response {
+  if (outcome.result === "refused") {
+    return refuse("invalid_request", [
+      { field: "routes", message: `name ${script}, which does not start: ${outcome.reason}` },
+    ]);
+  }
+  console.error(JSON.stringify({ event: "script_upload_failed", script, reason: outcome.reason }));
+  return problem("scripts_unavailable", { headers: { "Retry-After": "30" } });
+}
 
 function sellerOf(context: Context<TenantEnv>) {
   const { tenant } = context.var;

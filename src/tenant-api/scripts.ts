@@ -12,6 +12,7 @@ import { problem } from "../payment/problem.ts";
 import { scriptRuntimeOf } from "../runtime/script/script-runtime-of.ts";
 import { storeScript } from "../runtime/script/script-store.ts";
 import { canonicalScript } from "../runtime/script/script-version.ts";
+import { listLimitExceedances } from "../tenant/directory/limit-exceedances.ts";
 import { insertScriptUpload, listLatestScripts } from "../tenant/directory/scripts.ts";
 import { PLANS, type ScriptPlan } from "../tenant/plans.ts";
 import {
@@ -26,6 +27,9 @@ import { requireTenant, type TenantEnv } from "./require-tenant.ts";
 
 /** The largest plan's code, doubled for what JSON escapes. */
 const UPLOAD_BYTES_MAX = 2 * PLANS.scale.scripts.bytesMax;
+
+/** A month of days with every limit passed. */
+const EXCEEDANCES_MAX = 150;
 
 const SINGLE_MODULE_TYPES = ["text/javascript", "application/javascript"];
 const ACCEPTED_MEDIA_TYPES = ["application/json", ...SINGLE_MODULE_TYPES].join(", ");
@@ -93,6 +97,13 @@ scripts.get("/", async (context) => {
     scripts: uploads.map(({ name, ...upload }) => ({ script: name, ...upload })),
   };
   return context.json(list);
+});
+
+/** How often the tenant's code passed a limit of its plan. */
+scripts.get("/exceedances", async (context) => {
+  const { tenantId } = context.var.tenant;
+  const exceedances = await listLimitExceedances(context.env.DB, tenantId, EXCEEDANCES_MAX);
+  return context.json({ exceedances });
 });
 
 /** A bundle as JSON, or one module as it is. */

@@ -3,7 +3,9 @@ import type { DatasetDeclaration, Manifest, ManifestRoute } from "../contracts/m
 import type { Column, DatasetHandlerDefinition, Route } from "../contracts/snapshot.ts";
 import type { ProblemCode } from "../payment/problem.ts";
 import { type ConnectionTerms, connectionFaults } from "../runtime/egress/connection-faults.ts";
+import { dispatchKey } from "../runtime/script/script-runtime.ts";
 import { priceToAtomic } from "./price.ts";
+import type { TenantId } from "./tenant-id.ts";
 
 /** What a deployment needs to know about the newest upload of a dataset. */
 export interface UploadedDataset {
@@ -48,11 +50,15 @@ export type DeploymentPlan =
 export interface DeploymentTerms extends ConnectionTerms {
   /** Of the asset prices are paid in. */
   readonly decimals: number;
+  /** Name of the environment that code is deployed in. */
+  readonly environment: string;
 }
 
 /** What all routes of a manifest have in common. */
 interface SaleTerms {
   readonly decimals: number;
+  readonly environment: string;
+  readonly tenantId: TenantId;
   readonly allowedHosts: readonly string[];
 }
 
@@ -96,6 +102,8 @@ export function planDeployment(
     routes: manifest.routes.flatMap((route) =>
       expandRoute(route, datasets, scripts, {
         decimals: terms.decimals,
+        environment: terms.environment,
+        tenantId: manifest.tenant,
         allowedHosts: manifest.egress,
       }),
     ),
@@ -213,7 +221,7 @@ function expandRoute(
   route: ManifestRoute,
   datasets: ReadonlyMap<string, UploadedDataset>,
   scripts: ReadonlyMap<string, UploadedScript>,
-  { decimals, allowedHosts }: SaleTerms,
+  { decimals, environment, tenantId, allowedHosts }: SaleTerms,
 ): Route[] {
   const script = scripts.get(route.script ?? "");
   if (script !== undefined) {
@@ -222,6 +230,7 @@ function expandRoute(
       kind: "script" as const,
       script: name,
       version,
+      dispatchKey: dispatchKey({ environment, tenantId, version }),
       allowedHosts: [...allowedHosts],
     };
     return [makeRoute(route, route.path, `Answers of ${script.name}`, handler, decimals)];

@@ -19,6 +19,8 @@ export interface Plan {
   readonly id: PlanId;
   /** Newest first: the first terms are in force, the others are history. A change is a new entry at the front. */
   readonly fees: readonly [FeeTerms, ...FeeTerms[]];
+  /** Largest body of a call, bytes: it is held in memory, hashed and handed to the handler. */
+  readonly requestBytesMax: number;
   /** Largest answer a handler may give, bytes; larger ones are not charged. */
   readonly responseBytesMax: number;
   /** How long the answer to a settled payment can be fetched again, milliseconds. */
@@ -58,6 +60,7 @@ export const PLANS: Readonly<Record<PlanId, Plan>> = {
   free: {
     id: "free",
     fees: [{ effectiveFrom: "2026-11-01", basisPoints: 500, floorAtomic: FACILITATOR_COST_ATOMIC }],
+    requestBytesMax: 1 * MIB,
     responseBytesMax: 10 * MIB,
     retentionMs: 1 * DAY_MS,
     handlerDeadlineMs: 10_000,
@@ -69,12 +72,13 @@ export const PLANS: Readonly<Record<PlanId, Plan>> = {
       subRequests: 10,
       egressHostsMax: 0,
       egressBytesMax: 5 * MIB,
-      deadlineMs: 8_000,
+      deadlineMs: 5_000,
     },
   },
   pro: {
     id: "pro",
     fees: [{ effectiveFrom: "2026-11-01", basisPoints: 250, floorAtomic: FACILITATOR_COST_ATOMIC }],
+    requestBytesMax: 4 * MIB,
     responseBytesMax: 10 * MIB,
     retentionMs: 7 * DAY_MS,
     handlerDeadlineMs: 30_000,
@@ -92,6 +96,7 @@ export const PLANS: Readonly<Record<PlanId, Plan>> = {
   scale: {
     id: "scale",
     fees: [{ effectiveFrom: "2026-11-01", basisPoints: 100, floorAtomic: FACILITATOR_COST_ATOMIC }],
+    requestBytesMax: 8 * MIB,
     responseBytesMax: 10 * MIB,
     retentionMs: 30 * DAY_MS,
     handlerDeadlineMs: 30_000,

@@ -37,7 +37,7 @@ describe("a platform with a chain and facilitators of its own", () => {
       expect(dev.output().match(/^ready http:\/\/127\.0\.0\.1:\d+$/gm)).toHaveLength(1);
       expect((await fetch(`${dev.url}/healthz`)).status).toBe(200);
       const { children } = await readRecord(stateDir);
-      expect(Object.keys(children).toSorted()).toEqual(["chain", "workerd"]);
+      expect(Object.keys(children).toSorted()).toEqual(["chain", "script-host", "workerd"]);
 
       dev.signal(signal);
       expect(await dev.ended()).toBe(0);

@@ -151,6 +151,13 @@ test("signed again after the answer: a second purchase, charged like any other",
   await expectCharged(2, 2);
 });
 
+test("signed again after an answer without a body: a second purchase as well", async () => {
+  origin.answer = (_request, response) => response.writeHead(204).end();
+  const paid = [204, null, "settled"];
+  expect([seen(await payer.pay(url)), seen(await payer.pay(url))]).toEqual([paid, paid]);
+  await expectCharged(2, 2);
+});
+
 test("signed again after the first payment failed: charged in its own right", async () => {
   const { header, sent, release } = await sendHeld(url);
   await cancelPayment(chain, header, payers[0].privateKey);

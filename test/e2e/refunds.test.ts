@@ -10,6 +10,7 @@ import { type ChainTestClient, chainTestClient } from "../../src/local/chain-tes
 import { USDC_ADDRESS } from "../../src/local/local-network.ts";
 import { FULFILMENT_ATTEMPTS_MAX } from "../../src/settlement/fulfilment.ts";
 import { tokenBalance, transfersTo } from "../support/chain-facts.ts";
+import { runClaw } from "../support/dev-process.ts";
 import { OriginServer } from "../support/origin-server.ts";
 import { Payer, send } from "../support/payer.ts";
 import { OPERATOR_TOKEN, type TestTenant, TestWorld } from "../support/platform.ts";
@@ -107,8 +108,13 @@ test("what was paid upfront and never delivered goes back to its payer, once", a
   }, WITHIN);
   expect(await tokenBalance(chain, payers[0].address)).toBe(before);
 
-  const again = await tenant.api.refund(paymentId);
-  expect(again).toMatchObject({ refundId: refunds[0]?.refundId, state: "confirmed" });
+  const again = await runClaw(["refund", paymentId, "--wait", "--json"], {
+    env: { CLAW_URL: world.url, CLAW_API_KEY: tenant.apiKey },
+  });
+  expect(refundSchema.parse(JSON.parse(again.stdout))).toMatchObject({
+    refundId: refunds[0]?.refundId,
+    state: "confirmed",
+  });
   expect(await givenTo(payers[0].address)).toEqual([10_000n]);
   expect(await tenant.api.balance()).toMatchObject({
     settledAtomic: "10000",

@@ -35,15 +35,15 @@ export async function invocationOf(
   };
 }
 
-export function scriptRuntimeContract({ runtime, deploy }: RuntimeUnderTest): void {
+export function scriptRuntimeContract(underTest: RuntimeUnderTest): void {
   async function run(
     bundle: ScriptBundle,
     request = new Request("https://acme/score"),
     changes: Parameters<typeof invocationOf>[1] = {},
   ): Promise<ScriptOutcome> {
     const invocation = await invocationOf(bundle, changes);
-    await deploy(invocation, bundle);
-    return await runtime.run(invocation, request);
+    await underTest.deploy(invocation, bundle);
+    return await underTest.runtime.run(invocation, request);
   }
 
   async function answerOf(outcome: ScriptOutcome | Promise<ScriptOutcome>): Promise<Response> {
@@ -141,7 +141,7 @@ return new Response(readable);`),
 
     test("that was not deployed is not available", async () => {
       const invocation = await invocationOf(singleModule(handlerSource("return 'nowhere'")));
-      expect(await runtime.run(invocation, new Request("https://acme/"))).toMatchObject({
+      expect(await underTest.runtime.run(invocation, new Request("https://acme/"))).toMatchObject({
         result: "unavailable",
       });
     });

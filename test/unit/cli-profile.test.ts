@@ -52,7 +52,7 @@ test("uses the named tenant's key, else the manifest's, else the only one", asyn
   await saveApiKey(directory, URL_LOCAL, "bravo", "claw_bravo");
   await expect(choose()).rejects.toThrow("several tenants are known here: acme, bravo");
   expect(await choose("bravo")).toBe("claw_bravo");
-  await writeProject(directory, "acme", false);
+  await writeProject(directory, { tenant: "acme", script: false, force: false });
   expect(await choose()).toBe("claw_acme");
   expect(await choose("bravo")).toBe("claw_bravo");
 });

@@ -36,6 +36,7 @@ function plan(
     platformHosts: ["402claw.example"],
     secretNames: new Set(["WEATHER_KEY"]),
     egressHostsMax: 1,
+    environment: "local",
   });
 }
 
@@ -73,7 +74,12 @@ test("a script route sells exactly the version that is uploaded now", () => {
     {
       path: "/score",
       methods: ["POST"],
-      handler: { kind: "script", script: "score.js", version: SCORE.version },
+      handler: {
+        kind: "script",
+        script: "score.js",
+        version: SCORE.version,
+        dispatchKey: `local--acme--${SCORE.version}`,
+      },
     },
   ]);
   expect(faultsOf({ routes: [{ ...route, script: "other.js" }] })).toEqual([

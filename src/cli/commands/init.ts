@@ -1,4 +1,4 @@
-/** `claw init`: a manifest and a sample dataset to start from. */
+/** `claw init`: a manifest with a sample dataset, and a script if wanted, to start from. */
 import { access, mkdir, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import type { Command } from "commander";
@@ -13,6 +13,7 @@ import { SAMPLE_ROWS, sampleCitiesCsv } from "../sample-data.ts";
 const optionsSchema = z.object({
   ...jsonOption,
   tenant: tenantIdSchema.default(tenantIdSchema.parse("acme")),
+  script: z.boolean().default(false),
   force: z.boolean().default(false),
 });
 
@@ -24,10 +25,11 @@ export function initCommand(): Command {
   )
     .argument("[directory]", "where to write", ".")
     .option("--tenant <id>", "the tenant that sells (default: acme)")
+    .option("--script", "sell an answer of code too: writes score.js")
     .option("--force", "overwrite files that exist")
     .action(async (directory: string, values: unknown) => {
       const options = parseOptions(optionsSchema, values);
-      const written = await writeProject(resolve(directory), options.tenant, options.force);
+      const written = await writeProject(resolve(directory), options);
       printResult(options.json, { tenant: options.tenant, files: written }, () =>
         [
           ...written.map((path) => `wrote ${relative(process.cwd(), path)}`),
@@ -41,19 +43,26 @@ export function initCommand(): Command {
     });
 }
 
+export interface ProjectOptions {
+  readonly tenant: string;
+  /** Whether a script is written and sold too. */
+  readonly script: boolean;
+  readonly force: boolean;
+}
+
 /**
- * Writes `claw.json` and `cities.csv` and returns their paths.
+ * Writes `claw.json` and `cities.csv`, and `score.js` if asked for, and returns their paths.
  *
  * @throws CliError (usage) when one exists, unless `force`.
  */
 export async function writeProject(
   directory: string,
-  tenant: string,
-  force: boolean,
+  { tenant, script, force }: ProjectOptions,
 ): Promise<string[]> {
   const files = [
-    { path: join(directory, MANIFEST_FILE), content: sampleManifest(tenant) },
+    { path: join(directory, MANIFEST_FILE), content: sampleManifest(tenant, script) },
     { path: join(directory, "cities.csv"), content: sampleCitiesCsv() },
+    ...(script ? [{ path: join(directory, "score.js"), content: SAMPLE_SCRIPT }] : []),
   ];
   if (!force) {
     for (const { path } of files) await refuseExisting(path);
@@ -63,7 +72,24 @@ export async function writeProject(
   return files.map(({ path }) => path);
 }
 
-function sampleManifest(tenant: string): string {
+/** What a handler is: the standard `Request` in, a `Response` out. A status of 2xx is charged, any other is not. */
+const SAMPLE_SCRIPT = `export default {
+  async fetch(request) {
+    const { text } = await request.json().catch(() => ({}));
+    if (typeof text !== "string") {
+      return Response.json({ error: 'send {"text": "..."}' }, { status: 400 });
+    }
+    const words = text.toLowerCase().match(/[a-z]+/g) ?? [];
+    return Response.json({
+      words: words.length,
+      variety: words.length === 0 ? 0 : new Set(words).size / words.length,
+      payer: request.headers.get("Payment-Payer"),
+    });
+  },
+};
+`;
+
+function sampleManifest(tenant: string, script: boolean): string {
   const manifest = {
     tenant,
     datasets: { cities: { file: "cities.csv", key: "id", indexes: ["country"] } },
@@ -75,6 +101,17 @@ function sampleManifest(tenant: string): string {
         description: `${SAMPLE_ROWS} invented cities: filter, sort and page`,
       },
       { path: "/cities/export", dataset: "cities", mode: "download", price: "$0.05" },
+      ...(script
+        ? [
+            {
+              path: "/score",
+              script: "score.js",
+              methods: ["POST"],
+              price: "$0.01",
+              description: "Words of a text, and how many of them are different",
+            },
+          ]
+        : []),
     ],
   };
   return `${JSON.stringify(manifest, null, 2)}\n`;

@@ -94,6 +94,10 @@ function formatReceipts(receipts: readonly Receipt[], nextCursor: string | null)
   return nextCursor === null ? table : `${table}\n\nmore: --cursor ${nextCursor}`;
 }
 
+function formatRefund(refund: Receipt["refund"]): [string, string][] {
+  return refund === null ? [] : [["refund", `${refund.state} ${refund.transaction ?? ""}`]];
+}
+
 /** One receipt, a field a line. */
 export function formatReceipt(receipt: Receipt, indent = ""): string {
   return formatFields(
@@ -110,6 +114,7 @@ export function formatReceipt(receipt: Receipt, indent = ""): string {
       ["transaction", receipt.transaction ?? "-"],
       ["settled", formatTime(receipt.settledAtMs)],
       ["confirmed", formatTime(receipt.confirmedAtMs)],
+      ...formatRefund(receipt.refund),
     ],
     indent,
   );

@@ -110,7 +110,7 @@ async function uploadSample(
   directory: string,
   report: GoldenReport,
 ): Promise<void> {
-  await writeProject(directory, TENANT, false);
+  await writeProject(directory, { tenant: TENANT, script: false, force: false });
   const uploaded = await uploadFile(api, {
     name: "cities",
     path: join(directory, "cities.csv"),

@@ -6,7 +6,7 @@ import { countLimitExceedance } from "../../tenant/directory/limit-exceedances.t
 import { PLANS } from "../../tenant/plans.ts";
 import type { Handler, HandlerContext } from "../handler.ts";
 import { type ScriptBindings, scriptRuntimeOf } from "./script-runtime-of.ts";
-import type { ScriptInvocation, ScriptLimit } from "./script-runtime.ts";
+import { dispatchKey, type ScriptInvocation, type ScriptLimit } from "./script-runtime.ts";
 
 export interface ScriptHandlerEnv extends ScriptBindings {
   readonly ENVIRONMENT: string;
@@ -19,6 +19,10 @@ export function scriptHandler(env: ScriptHandlerEnv, definition: ScriptHandlerDe
       const runtime = scriptRuntimeOf(env);
       if (runtime === null) throw new Error("this environment runs no scripts");
       const invocation = invocationOf(env.ENVIRONMENT, definition, context);
+      const key = dispatchKey(invocation.ref);
+      if (definition.dispatchKey !== key) {
+        throw new Error(`${definition.dispatchKey} is deployed where ${key} was to be dispatched`);
+      }
       const outcome = await runtime.run(invocation, scriptRequest(request, context));
       switch (outcome.result) {
         case "answered":

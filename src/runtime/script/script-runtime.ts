@@ -60,10 +60,17 @@ export const SCRIPT_COMPATIBILITY = {
   flags: ["nodejs_compat"],
 } as const;
 
+const ENVIRONMENT_PATTERN = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
+
 /**
  * The name of a version in a dispatch namespace and in the host: injective, because environments and tenant ids have
  * no double hyphen and versions are of one length.
+ *
+ * @throws RangeError when the environment's name could be taken for a part of another key
  */
 export function dispatchKey({ environment, tenantId, version }: ScriptRef): string {
+  if (!ENVIRONMENT_PATTERN.test(environment)) {
+    throw new RangeError(`ENVIRONMENT must be a-z, 0-9 and single hyphens: ${environment}`);
+  }
   return `${environment}--${tenantId}--${version}`;
 }

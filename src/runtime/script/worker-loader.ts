@@ -40,12 +40,12 @@ export async function runLoaded(
   request: Request,
 ): Promise<ScriptOutcome> {
   const id = await isolateId(invocation);
+  const code = () => wrappedCode(script);
   const { cpuMs, subRequests } = invocation.limits;
   const headers = new Headers(request.headers);
   headers.set(INVOCATION_HEADER, crypto.randomUUID());
   return await invoke(
     () => {
-      const code = () => wrappedCode(script);
       const worker = staysWarm(id) ? loader.get(id, code) : loader.load(code());
       return worker.getEntrypoint(undefined, { limits: { cpuMs, subRequests } });
     },
