@@ -130,7 +130,7 @@ test("code that loops disturbs neither the platform nor the calls it shares its 
   const slow = new Payer(secondPayer.privateKey).pay(urlOf(other, "slow"));
   const looping = callUnsold("loops");
   let answeredMeanwhile = 0;
-  const isOver = async () => (await Promise.race([looping, null])) !== null;
+  const isOver = async () => (await Promise.race([looping, Promise.resolve(null)])) !== null;
   while (!(await isOver())) {
     expect((await fetch(urlOf(other, "cities"))).status).toBe(402);
     answeredMeanwhile += 1;

@@ -50,6 +50,40 @@ test("every step keeps the rows that were written before it, and all lead to the
   });
 });
 
+test("bodies and what facilitators are sent are kept when they move to rows of other tables", async () => {
+  await onEmptyStorage((storage) => {
+    const { sql } = storage;
+    const step = MIGRATIONS.findIndex(({ id }) => id === "008_short_rows");
+    migrate(storage, MIGRATIONS.slice(0, step));
+    for (const [paymentId, bytes, key] of [
+      ["pay_1", 3, null],
+      ["pay_2", 0, null],
+      ["pay_3", 300_000, "elsewhere"],
+    ]) {
+      sql.exec(PAYMENT, paymentId, paymentId);
+      sql.exec(
+        `INSERT INTO responses (payment_id, status, headers, body_bytes, expires_at_ms, object_key, object_sha256)
+         VALUES (?1, 200, '[]', ?2, 0, ?3, ?3)`,
+        paymentId,
+        bytes,
+        key,
+      );
+    }
+    sql.exec("UPDATE payments SET wire = '{}' WHERE payment_id = 'pay_1'");
+    sql.exec("INSERT INTO response_chunks VALUES ('pay_1', 0, X'010203')");
+    migrate(storage, MIGRATIONS);
+    expect(sql.exec("SELECT payment_id, wire FROM wire_payments").toArray()).toEqual([
+      { payment_id: "pay_1", wire: "{}" },
+    ]);
+    expect(
+      sql.exec("SELECT hex(body) AS body FROM responses ORDER BY payment_id").toArray(),
+    ).toEqual([{ body: "010203" }, { body: "" }, { body: "" }]);
+    expect(sql.exec("SELECT payment_id FROM responses WHERE body IS NULL").toArray()).toEqual([
+      { payment_id: "pay_3" },
+    ]);
+  });
+});
+
 test("nothing runs twice", async () => {
   await onEmptyStorage((storage) => {
     migrate(storage, MIGRATIONS);

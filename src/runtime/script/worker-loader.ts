@@ -115,10 +115,11 @@ export default { fetch: () => new Response(typeof main.default?.fetch) };`;
   }
 }
 
+/** In one line: the runtime puts where it was on a second one. */
 function explain(outcome: Exclude<ScriptOutcome, { result: "answered" }>): string {
   return outcome.result === "limit_exceeded"
     ? `it did not start within its limits (${outcome.limit})`
-    : outcome.reason;
+    : outcome.reason.replace(/^Failed to start Worker:\s*/, "").replaceAll(/\s*\n\s*/g, " ");
 }
 
 function staysWarm(id: string): boolean {
