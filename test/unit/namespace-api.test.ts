@@ -28,8 +28,8 @@ const VERSION = "5c".repeat(32);
 let uploads: Upload[] = [];
 let reply = { status: 200, body: "" };
 const server = createServer((request, response) => {
-  void receive(request).then((upload) => {
-    uploads.push(upload);
+  void receive(request).then((received) => {
+    uploads.push(received);
     return response.writeHead(reply.status, { "Content-Type": "application/json" }).end(reply.body);
   });
 });
