@@ -111,7 +111,7 @@ test("ends its world and its files when it is interrupted midway", async () => {
   });
   expect(code).toBe(1);
   expect(JSON.parse(stderr)).toMatchObject({ error: { message: "interrupted by SIGINT" } });
-  expect(children).toHaveLength(2);
+  expect(children).toHaveLength(3);
   expect(children.filter(isRunning)).toEqual([]);
 });
 
@@ -127,6 +127,6 @@ test("fails with a reason, and leaves nothing, when the chain dies under it", as
   expect(code).toBe(1);
   expect(lines.some(({ passed }) => passed)).toBe(false);
   expect(stderr).toMatch(/"message":"[^"]+"/);
-  expect(children).toHaveLength(2);
+  expect(children).toHaveLength(3);
   expect(children.filter(isRunning)).toEqual([]);
 });
