@@ -5,15 +5,19 @@ import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import * as z from "zod";
+import type { DeploymentResponse } from "../../src/contracts/tenant-api.ts";
 import { payers } from "../../src/local/accounts.ts";
 import { type ChainTestClient, chainTestClient } from "../../src/local/chain-test-client.ts";
 import { processIdentitySchema } from "../../src/local/process-identity.ts";
 import { tokenBalance } from "../support/chain-facts.ts";
-import { Payer, type Answer } from "../support/payer.ts";
+import { Payer, send, type Answer } from "../support/payer.ts";
 import { type TestTenant, TestWorld } from "../support/platform.ts";
 
 const [, secondPayer] = payers;
 const recordSchema = z.object({ children: z.record(z.string(), processIdentitySchema) });
+
+/** Edges remember what is on sale for two seconds. */
+const PUBLISHED = { timeout: 10_000, interval: 500 };
 
 const SOURCES = {
   echo: `return Response.json({ url: request.url, headers: Object.fromEntries(request.headers), env })`,
@@ -35,7 +39,7 @@ const payer = new Payer(payers[0].privateKey);
 async function sellScripts(
   { api, tenantId }: TestTenant,
   sources: Readonly<Record<string, string>>,
-): Promise<void> {
+): Promise<DeploymentResponse> {
   for (const [name, body] of Object.entries(sources)) {
     const content = body.includes("export default")
       ? body
@@ -43,7 +47,7 @@ async function sellScripts(
     const main = `${name}.js`;
     await api.uploadScript({ main, modules: { [main]: { type: "esm", content } } });
   }
-  await api.deploy({
+  return await api.deploy({
     tenant: tenantId,
     routes: Object.keys(sources).map((name) => ({
       path: `/${name}`,
@@ -55,9 +59,17 @@ async function sellScripts(
 
 const urlOf = ({ tenantId }: TestTenant, name: string) => `${world.url}/t/${tenantId}/${name}`;
 
-async function scriptHostPid(): Promise<number | undefined> {
-  const text = await readFile(join(world.stateDir, "processes.json"), "utf8");
-  return recordSchema.parse(JSON.parse(text)).children["script-host"]?.pid;
+/** Waits where one is just being replaced. */
+function scriptHostPid(): Promise<number> {
+  return vi.waitFor(
+    async () => {
+      const text = await readFile(join(world.stateDir, "processes.json"), "utf8");
+      const host = recordSchema.parse(JSON.parse(text)).children["script-host"];
+      if (host === undefined) throw new Error("no script host is written down");
+      return host.pid;
+    },
+    { timeout: 10_000, interval: 100 },
+  );
 }
 
 /** Calls a script that sells nothing, and checks that nothing was charged. */
@@ -163,7 +175,6 @@ test("code that takes all memory is ended before the machine is", async () => {
 
 test("a script host that was killed is there again for the next call", async () => {
   const before = await scriptHostPid();
-  if (before === undefined) throw new Error("no script host is written down");
   process.kill(before, "SIGKILL");
   expect((await payer.pay(urlOf(tenant, "echo"))).status).toBe(200);
   await vi.waitFor(async () => expect(await scriptHostPid()).not.toBe(before));
@@ -197,17 +208,20 @@ export default { async fetch() {
 test("a call in flight keeps the version it started on, and a rollback brings code back", async () => {
   const seller = await world.createTenant();
   const versionOf = (word: string) => ({
-    word: `await scheduler.wait(300); return new Response("${word}")`,
+    word: `await scheduler.wait(1_000); return new Response("${word}")`,
   });
-  await sellScripts(seller, versionOf("one"));
+  const first = await sellScripts(seller, versionOf("one"));
   const url = urlOf(seller, "word");
-  expect((await payer.pay(url)).body).toBe("one");
-  const inFlight = payer.pay(url);
-  await new Promise((resolve) => setTimeout(resolve, 150));
+  const header = await payer.sign(url);
+  const inFlight = send(url, header);
   await sellScripts(seller, versionOf("two"));
-  expect(["one", "two"]).toContain((await inFlight).body);
-  await vi.waitFor(async () => expect((await payer.pay(url)).body).toBe("two"), {
-    timeout: 10_000,
-    interval: 500,
+  expect(await inFlight).toMatchObject({ status: 200, body: "one" });
+  await vi.waitFor(async () => expect((await payer.pay(url)).body).toBe("two"), PUBLISHED);
+
+  const rollback = await fetch(`${world.url}/v1/deployments/${first.deploymentId}/rollback`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${seller.apiKey}` },
   });
+  expect(rollback.status).toBe(200);
+  await vi.waitFor(async () => expect((await payer.pay(url)).body).toBe("one"), PUBLISHED);
 });
