@@ -3,6 +3,7 @@
  * beforehand, because the load shares two cores with what it measures: an HTTP client would be most of the work.
  */
 import { type Socket, connect } from "node:net";
+import { setTimeout } from "node:timers/promises";
 
 export interface LoopOptions {
   readonly port: number;
@@ -12,6 +13,8 @@ export interface LoopOptions {
   readonly nextRequest: () => Buffer | null;
   /** What every answer's head has to contain. */
   readonly expected: string;
+  /** Milliseconds over which the connections' first requests are spread; all are sent at once without it. */
+  readonly startSpreadMs?: number;
 }
 
 export interface LoopResult {
@@ -30,7 +33,10 @@ export async function closedLoop(options: LoopOptions): Promise<LoopResult> {
   const startedAt = performance.now();
   const endsAt = startedAt + options.durationMs;
   await Promise.all(
-    Array.from({ length: options.concurrency }, () => oneConnection(options, endsAt, latencies)),
+    Array.from({ length: options.concurrency }, async (_, index) => {
+      await setTimeout(((options.startSpreadMs ?? 0) * index) / options.concurrency);
+      await oneConnection(options, endsAt, latencies);
+    }),
   );
   const seconds = (performance.now() - startedAt) / 1_000;
   return {

@@ -12,6 +12,8 @@ export interface Rounds {
   readonly rounds: number;
   readonly callsPerRound: number;
   readonly roundMsMax: number;
+  /** Milliseconds over which the connections of a round start; all at once without it. */
+  readonly startSpreadMs?: number;
 }
 
 export interface Comparison {
@@ -59,7 +61,7 @@ export async function compare(
 /** One round of one contender: as many calls as asked for, or as many as there is time for. */
 export function oneRound(
   { port, nextRequest, expected }: Contender,
-  { concurrency, callsPerRound, roundMsMax }: Omit<Rounds, "rounds">,
+  { concurrency, callsPerRound, roundMsMax, startSpreadMs = 0 }: Omit<Rounds, "rounds">,
 ): Promise<LoopResult> {
   let left = callsPerRound;
   return closedLoop({
@@ -67,6 +69,7 @@ export function oneRound(
     concurrency,
     durationMs: roundMsMax,
     expected,
+    startSpreadMs,
     nextRequest: () => {
       left -= 1;
       return left < 0 ? null : nextRequest();

@@ -21,6 +21,9 @@ import { walPosition } from "./wal.ts";
 const SLOW_FACILITATOR = { verifyMs: 100, settleMs: 400 };
 const FAST_FACILITATOR = { verifyMs: 0, settleMs: 0 };
 
+/** Callers know nothing of each other: their first requests fall anywhere within the time of a call. */
+const SLOW_SPREAD_MS = SLOW_FACILITATOR.verifyMs + SLOW_FACILITATOR.settleMs;
+
 const CONCURRENCY = 16;
 /** Calls per look at the write-ahead log, which starts anew every thousand pages. */
 const WAL_BATCH_CALLS = 24;
@@ -58,6 +61,8 @@ export interface MediumReport {
   readonly unpaid: Comparison;
   readonly replay: Summary;
   readonly slow: Comparison;
+  /** The same when every connection sends its first request in the same millisecond. */
+  readonly slowAtOnce: Comparison;
   /** The same for a handler that takes `DELAY_MS`, alongside verify at the gateway. */
   readonly alongside: Comparison;
   readonly costs: readonly CallCost[];
@@ -101,16 +106,16 @@ export async function measureMedium(
     const replay = await measureReplay(gateway, requests, plan);
     say("paid calls at a slow facilitator");
     await facilitator.setLatency(SLOW_FACILITATOR);
-    const slow = await compare(ours, reference, {
-      ...rounds,
+    const atOnce = {
+      rounds: plan.rounds,
+      roundMsMax: plan.slowRoundMsMax,
       concurrency: CONCURRENCY,
       callsPerRound: plan.slowCallsPerRound,
-    });
-    const alongside = await compareDelayed(runtime, payloads, {
-      ...rounds,
-      concurrency: CONCURRENCY,
-      callsPerRound: plan.slowCallsPerRound,
-    });
+    };
+    const spread = { ...atOnce, startSpreadMs: SLOW_SPREAD_MS };
+    const slow = await compare(ours, reference, spread);
+    const slowAtOnce = await compare(ours, reference, atOnce);
+    const alongside = await compareDelayed(runtime, payloads, spread);
     await facilitator.setLatency(FAST_FACILITATOR);
     say("what a call costs the ledger");
     const costs = [];
@@ -118,7 +123,7 @@ export async function measureMedium(
       costs.push(await measureCost(runtime, payloads, concurrency));
     }
     const size = medium.fillsLedgers ? await measureSizes(runtime, payloads, plan, say) : null;
-    return { medium, paid, unpaid, replay, slow, alongside, costs, size };
+    return { medium, paid, unpaid, replay, slow, slowAtOnce, alongside, costs, size };
   } finally {
     await runtime.stop();
   }

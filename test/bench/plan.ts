@@ -8,6 +8,8 @@ export interface Plan {
   readonly unpaidCallsPerRound: number;
   readonly slowCallsPerRound: number;
   readonly roundMsMax: number;
+  /** At a slow facilitator a call takes half a second, and the connections start one after another. */
+  readonly slowRoundMsMax: number;
   /** Payments in a small and in a large ledger. */
   readonly ledgerSizes: readonly [number, number];
   /** Claims per round, made inside the ledger. */
@@ -25,6 +27,7 @@ export const FULL: Plan = {
   unpaidCallsPerRound: 3_000,
   slowCallsPerRound: 96,
   roundMsMax: 2_500,
+  slowRoundMsMax: 5_000,
   ledgerSizes: [1_000, 1_000_000],
   claimsPerRound: 2_000,
 };
@@ -37,6 +40,7 @@ export const QUICK: Plan = {
   unpaidCallsPerRound: 1_000,
   slowCallsPerRound: 48,
   roundMsMax: 2_000,
+  slowRoundMsMax: 3_000,
   ledgerSizes: [1_000, 50_000],
   claimsPerRound: 500,
 };

@@ -17,6 +17,7 @@ export function printMedium({
   unpaid,
   replay,
   slow,
+  slowAtOnce,
   alongside,
   costs,
   size,
@@ -36,7 +37,12 @@ export function printMedium({
     [
       ...paid.map((each) => comparisonRow("paid call", each.concurrency, each)),
       comparisonRow("paid call, verify 100 ms, settle 400 ms", 16, slow),
-      comparisonRow(`the same, ${DELAY_MS} ms handler, ours alongside verify`, 16, alongside),
+      comparisonRow("the same, first requests all at once", 16, slowAtOnce),
+      comparisonRow(
+        `verify 100 ms, settle 400 ms, ${DELAY_MS} ms handler, ours alongside`,
+        16,
+        alongside,
+      ),
       comparisonRow("402", 16, unpaid),
     ],
   );
