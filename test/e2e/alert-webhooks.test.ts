@@ -1,11 +1,9 @@
 /** An outage on the embedded world, as an operator's webhooks hear of it: one that fails at first, one that never works. */
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import type * as z from "zod";
 import { deadLetterListSchema, platformAlertListSchema } from "../../src/contracts/admin-alerts.ts";
 import { readSecrets } from "../../src/local/secrets.ts";
 import { AlertReceiver } from "../support/alert-receiver.ts";
 import { Outages } from "../support/outages.ts";
-import { OPERATOR_TOKEN } from "../support/platform.ts";
 
 /** Five attempts with one to four seconds between them, and twice the queue. */
 const WITHIN = { timeout: 40_000, interval: 250 };
@@ -27,13 +25,6 @@ afterAll(async () => {
   await recovering?.stop();
   await broken?.stop();
 });
-
-async function admin<Shape extends z.ZodType>(shape: Shape, path: string) {
-  const response = await fetch(`${outages.world.url}/admin${path}`, {
-    headers: { Authorization: `Bearer ${OPERATOR_TOKEN}` },
-  });
-  return shape.parse(await response.json());
-}
 
 function signingSecret(): string {
   const secret = readSecrets(outages.world.stateDir)?.alertWebhookSecret;
@@ -68,7 +59,10 @@ test("a breaker that opens is told to a receiver that fails twice, signed, and t
 
 test("what a receiver never takes is tried five times, and is then a dead letter", async () => {
   const deadLetter = await vi.waitFor(async () => {
-    const { deadLetters } = await admin(deadLetterListSchema, "/alerts/dead-letters");
+    const { deadLetters } = await outages.world.admin(
+      deadLetterListSchema,
+      "GET /alerts/dead-letters",
+    );
     const oldest = deadLetters.at(-1);
     if (oldest === undefined) throw new Error("no dead letter yet");
     return oldest;
@@ -80,7 +74,10 @@ test("what a receiver never takes is tried five times, and is then a dead letter
   });
   const { alertId } = deadLetter.alert;
   expect(broken.received.filter(({ id }) => id === `alert_${alertId}`)).toHaveLength(5);
-  const { alerts } = await admin(platformAlertListSchema, "/alerts?tenant=platform");
+  const { alerts } = await outages.world.admin(
+    platformAlertListSchema,
+    "GET /alerts?tenant=platform",
+  );
   expect(alerts.find((alert) => alert.alertId === alertId)?.deliveries).toMatchObject([
     { endpointId: "webhook-1", state: "delivered" },
     { endpointId: "webhook-2", state: "dead", attempts: 5 },

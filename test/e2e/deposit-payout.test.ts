@@ -38,6 +38,7 @@ describe("a payout", () => {
     );
     const signature = await signAuthorization(authorization, network.asset, account.privateKey);
     const wire = wirePayoutPayment(authorization, network.asset, signature);
+    // What we send is plain JSON to us; the reference facilitator is called as if it had parsed it.
     const payload = wire.paymentPayload as unknown as PaymentPayload;
     const requirements = wire.paymentRequirements as unknown as PaymentRequirements;
 

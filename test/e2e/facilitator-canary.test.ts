@@ -44,16 +44,11 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-async function admin<Body>(path: string): Promise<Body> {
-  const response = await fetch(`${world.url}/admin/${path}`, {
+async function canaryView() {
+  const response = await fetch(`${world.url}/admin/facilitators`, {
     headers: { Authorization: `Bearer ${OPERATOR_TOKEN}` },
   });
-  expect(response.status).toBe(200);
-  return await response.json<Body>();
-}
-
-async function canaryView() {
-  const { canary } = await admin<AdminFacilitatorList>("facilitators");
+  const { canary } = await response.json<AdminFacilitatorList>();
   if (canary === null) throw new Error("no canary");
   return canary;
 }
@@ -92,7 +87,7 @@ test("a canary pays once per interval through each facilitator, until the day's 
 
 test("a canary that fails is an alert", async () => {
   const alerts = await vi.waitFor(async () => {
-    const list = platformAlertListSchema.parse(await admin("alerts?tenant=platform"));
+    const list = await world.admin(platformAlertListSchema, "GET /alerts?tenant=platform");
     const found = list.alerts.filter(({ kind }) => kind === "canary_failed");
     expect(found.length).toBeGreaterThan(0);
     return found;

@@ -91,6 +91,7 @@ async function signedV1Payment(): Promise<Payment> {
     resource: "http://127.0.0.1/paid",
     description: "",
   };
+  // The reference client sends v1 objects through the types of v2.
   const paymentRequirements = v1 as unknown as PaymentRequirements;
   const payer = new ExactEvmSchemeV1(account);
   const v1Payload = await payer.createPaymentPayload(1, paymentRequirements);

@@ -10,7 +10,7 @@ import { payers } from "../../src/local/accounts.ts";
 import { type ChainTestClient, chainTestClient } from "../../src/local/chain-test-client.ts";
 import { transferCount } from "../support/chain-facts.ts";
 import { Payer, send } from "../support/payer.ts";
-import { OPERATOR_TOKEN, type TestTenant, TestWorld } from "../support/platform.ts";
+import { type TestTenant, TestWorld } from "../support/platform.ts";
 
 const REASON = "the payer wrote to us";
 const WITHIN = { timeout: 45_000, interval: 500 };
@@ -28,33 +28,18 @@ afterAll(() => world?.stop());
 
 beforeEach(() => Promise.all(world.facilitators.map(({ control }) => control.clear())));
 
-async function admin<Answer>(
-  schema: z.ZodType<Answer>,
-  target: string,
-  body?: object,
-): Promise<Answer> {
-  const [method = "GET", path = ""] = target.split(" ");
-  const response = await fetch(`${world.url}/admin${path}`, {
-    method,
-    headers: { Authorization: `Bearer ${OPERATOR_TOKEN}` },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  if (!response.ok) throw new Error(`${target}: ${response.status} ${await response.text()}`);
-  return schema.parse(await response.json());
-}
-
 function inspect({ tenantId }: TestTenant, paymentId: string) {
-  return admin(adminPaymentDetailSchema, `GET /tenants/${tenantId}/payments/${paymentId}`);
+  return world.admin(adminPaymentDetailSchema, `GET /tenants/${tenantId}/payments/${paymentId}`);
 }
 
 function retry({ tenantId }: TestTenant, paymentId: string) {
   const target = `POST /tenants/${tenantId}/payments/${paymentId}/retry`;
-  return admin(z.object({ state: z.string() }), target, { reason: REASON });
+  return world.admin(z.object({ state: z.string() }), target, { reason: REASON });
 }
 
 async function alertsOf({ tenantId }: TestTenant, kind: string) {
   const query = `?tenant=${tenantId}&kind=${kind}`;
-  return (await admin(platformAlertListSchema, `GET /alerts${query}`)).alerts;
+  return (await world.admin(platformAlertListSchema, `GET /alerts${query}`)).alerts;
 }
 
 async function shop(): Promise<{ tenant: TestTenant; url: string }> {
@@ -98,7 +83,7 @@ test("a payment resolved without proof is answered and not payable, until the ch
   const { paymentId } = z.object({ paymentId: z.string() }).parse(JSON.parse(answer.body));
   const resolve = `POST /tenants/${tenant.tenantId}/payments/${paymentId}/resolve`;
   const resolved = await vi.waitFor(
-    () => admin(resolveResponseSchema, resolve, { resolution: "settled", reason: REASON }),
+    () => world.admin(resolveResponseSchema, resolve, { resolution: "settled", reason: REASON }),
     WITHIN,
   );
   expect(resolved).toMatchObject({

@@ -1,7 +1,6 @@
 /** Money that belongs to nobody here goes back to where it came from, on the chain, once. */
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { erc20Abi, getAddress } from "viem";
-import type * as z from "zod";
 import { platformAlertListSchema } from "../../src/contracts/admin-alerts.ts";
 import { reconciliationListSchema } from "../../src/contracts/admin-payments.ts";
 import { depositListSchema, refundSchema } from "../../src/contracts/refunds.ts";
@@ -13,7 +12,7 @@ import { tokenBalance, transfersTo } from "../support/chain-facts.ts";
 import { runClaw } from "../support/dev-process.ts";
 import { OriginServer } from "../support/origin-server.ts";
 import { Payer, send } from "../support/payer.ts";
-import { OPERATOR_TOKEN, type TestTenant, TestWorld } from "../support/platform.ts";
+import { type TestTenant, TestWorld } from "../support/platform.ts";
 
 const WITHIN = { timeout: 45_000, interval: 250 };
 
@@ -42,28 +41,13 @@ afterAll(async () => {
   await world?.stop();
 });
 
-async function admin<Answer>(
-  schema: z.ZodType<Answer>,
-  target: string,
-  body?: object,
-): Promise<Answer> {
-  const [method = "GET", path = ""] = target.split(" ");
-  const response = await fetch(`${world.url}/admin${path}`, {
-    method,
-    headers: { Authorization: `Bearer ${OPERATOR_TOKEN}` },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  if (!response.ok) throw new Error(`${target}: ${response.status} ${await response.text()}`);
-  return schema.parse(await response.json());
-}
-
 /** Compares the books with the chain, and waits for the result. */
 async function compare() {
   const target = `/tenants/${tenant.tenantId}/reconciliation`;
   const checkedBefore = Date.now();
-  await admin(reconciliationListSchema, `POST ${target}`);
+  await world.admin(reconciliationListSchema, `POST ${target}`);
   return await vi.waitFor(async () => {
-    const [latest] = (await admin(reconciliationListSchema, `GET ${target}`)).reconciliations;
+    const [latest] = (await world.admin(reconciliationListSchema, `GET ${target}`)).reconciliations;
     expect(latest?.checkedAtMs).toBeGreaterThanOrEqual(checkedBefore);
     return latest;
   }, WITHIN);
@@ -137,7 +121,7 @@ test("money that is no payment is unclaimed until an operator gives it back to w
   });
   expect(await compare()).toMatchObject({ outcome: "matches", chainAtomic: "77" });
   const list = `GET /tenants/${tenant.tenantId}/deposits`;
-  const [deposit] = (await admin(depositListSchema, list)).deposits;
+  const [deposit] = (await world.admin(depositListSchema, list)).deposits;
   expect(deposit).toMatchObject({
     payer: stranger.toLowerCase(),
     amountAtomic: "77",
@@ -150,14 +134,14 @@ test("money that is no payment is unclaimed until an operator gives it back to w
   });
   const alerts = `GET /alerts?tenant=${tenant.tenantId}&kind=unclaimed_deposit`;
   await vi.waitFor(async () => {
-    expect((await admin(platformAlertListSchema, alerts)).alerts).toHaveLength(1);
+    expect((await world.admin(platformAlertListSchema, alerts)).alerts).toHaveLength(1);
   }, WITHIN);
 
   const target = `POST /tenants/${tenant.tenantId}/deposits/${deposit?.depositId}/refund`;
   const body = { reason: "sent by mistake" };
-  const first = await admin(refundSchema, target, body);
+  const first = await world.admin(refundSchema, target, body);
   await vi.waitFor(async () => {
-    expect(await admin(refundSchema, target, body)).toMatchObject({
+    expect(await world.admin(refundSchema, target, body)).toMatchObject({
       refundId: first.refundId,
       state: "confirmed",
     });

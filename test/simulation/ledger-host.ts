@@ -2,6 +2,7 @@
  * A SettlementLedger in the simulation: the real `Ledger` and the real drain over a store in memory. It can crash at
  * any write and at any call; what was committed survives, claims and calls in flight do not.
  */
+import * as z from "zod";
 import { Ledger } from "../../durable-objects/settlement-ledger/ledger.ts";
 import { type DrainDependencies, drainDue } from "../../durable-objects/settlement-ledger/drain.ts";
 import type { WirePayment } from "../../src/payment/wire.ts";
@@ -169,6 +170,17 @@ export class LedgerHost {
   }
 }
 
+const sentAuthorizationSchema = z.object({
+  network: z.string(),
+  asset: z.string(),
+  payer: z.string(),
+  payee: z.string(),
+  amountAtomic: z.string().transform((amount) => BigInt(amount)),
+  nonce: z.string(),
+  validAfterMs: z.number(),
+  validBeforeMs: z.number(),
+});
+
 /** In the simulation, what facilitators are sent is the authorization itself. */
 export function wireOf(authorization: Authorization): WirePayment {
   const paymentPayload = { ...authorization, amountAtomic: String(authorization.amountAtomic) };
@@ -176,8 +188,5 @@ export function wireOf(authorization: Authorization): WirePayment {
 }
 
 function authorizationIn({ paymentPayload }: WirePayment): Authorization {
-  const sent = paymentPayload as unknown as Omit<Authorization, "amountAtomic"> & {
-    amountAtomic: string;
-  };
-  return { ...sent, amountAtomic: BigInt(sent.amountAtomic) };
+  return sentAuthorizationSchema.parse(paymentPayload);
 }

@@ -136,6 +136,22 @@ export class TestWorld {
     return routes.map((route) => `${this.url}/t/${tenant.tenantId}${route.path}`);
   }
 
+  /**
+   * A request of the operator's.
+   * @param target method and path below `/admin`, for example `GET /alerts`
+   * @throws Error for an answer that is not 2xx
+   */
+  async admin<Answer>(schema: z.ZodType<Answer>, target: string, body?: object): Promise<Answer> {
+    const [method = "GET", path = ""] = target.split(" ");
+    const response = await fetch(`${this.url}/admin${path}`, {
+      method,
+      headers: { Authorization: `Bearer ${OPERATOR_TOKEN}` },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    if (!response.ok) throw new Error(`${target}: ${response.status} ${await response.text()}`);
+    return schema.parse(await response.json());
+  }
+
   /** Stops everything. @throws Error when a process of the platform is left. */
   async stop(): Promise<void> {
     const { pid } = this.#platform;

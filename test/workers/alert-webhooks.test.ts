@@ -182,12 +182,9 @@ describe("a delivery", () => {
     const errors = vi.spyOn(console, "error").mockReturnValue();
     await webhooks.publish();
     const [deliveryId] = webhooks.queued;
-    const broken = {
-      prepare: () => {
-        throw new Error("D1 is away");
-      },
-    };
-    webhooks.env = { ...webhooks.env, DB: broken as unknown as D1Database };
+    vi.spyOn(webhooks.env.DB, "prepare").mockImplementation(() => {
+      throw new Error("D1 is away");
+    });
     expect(await webhooks.consume([{ deliveryId }, "garbage"])).toEqual([4, "ack"]);
     expect(await webhooks.consume([{ deliveryId }], DEAD_LETTERS)).toEqual([300]);
     expect(errors).toHaveBeenCalledTimes(3);
@@ -246,7 +243,13 @@ describe("a dead letter", () => {
     expect((await webhooks.listed())[0]?.deliveries).toMatchObject([
       { state: "delivered", attempts: 1 },
     ]);
-    expect(await listAudit(env.DB, PLATFORM, 1, `${dead?.alert.alertId}`)).toMatchObject([
+    expect(
+      await listAudit(env.DB, {
+        tenantId: PLATFORM,
+        subject: `${dead?.alert.alertId}`,
+        limit: 1,
+      }),
+    ).toMatchObject([
       { action: "alert.redeliver", detail: { reason: REASON, endpointId: "pager" } },
     ]);
     const again = await webhooks.admin("POST", target, { reason: REASON });
