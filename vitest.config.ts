@@ -1,5 +1,9 @@
+import { createHash } from "node:crypto";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
+import { kCurrentWorker } from "miniflare";
 import { defineConfig } from "vitest/config";
+
+const OPERATOR_TOKEN = "operator-token-of-the-tests";
 
 const migrations = await readD1Migrations("src/tenant/migrations");
 
@@ -22,13 +26,24 @@ export default defineConfig({
       {
         plugins: [
           cloudflareTest({
+            main: "./test/support/worker.ts",
             wrangler: { configPath: "./wrangler.toml", environment: "local" },
             miniflare: {
               // Tenants' code as isolates of its own, to see how it reaches the egress policy.
               workerLoaders: { LOADER: {} },
+              // In these tests the signer is part of the one Worker: its code and its seed can be looked at.
+              serviceBindings: {
+                DEPOSIT_SIGNER: { name: kCurrentWorker, entrypoint: "DepositSigner" },
+              },
               bindings: {
                 MIGRATIONS: migrations,
-                OPERATOR_TOKEN: "operator-token-of-the-tests",
+                OPERATOR_TOKEN,
+                OPERATORS: JSON.stringify([
+                  {
+                    name: "tests",
+                    tokenHash: createHash("sha256").update(OPERATOR_TOKEN).digest("hex"),
+                  },
+                ]),
                 QUOTE_SECRET: "quote-secret-of-the-tests-0123456789",
                 DEPOSIT_SEED: `0x${"5e".repeat(32)}`,
                 PLATFORM_KEYS: JSON.stringify([
@@ -60,6 +75,16 @@ export default defineConfig({
           environment: "node",
           include: ["test/e2e/**/*.test.ts"],
           // Each file runs an embedded platform of its own; two at a time would only fight over the cores.
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "browser",
+          environment: "node",
+          include: ["test/browser/**/*.test.ts"],
           fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,

@@ -16,11 +16,15 @@ import {
   parseText,
   serviceUrlSchema,
 } from "./config-source.ts";
-import { addressSchema } from "./contracts/tenant-api.ts";
+import { addressSchema } from "./contracts/address.ts";
+import { type AssetConfig, defaultAssets } from "./payment/default-assets.ts";
+import { EVM_NAMESPACE, namespaceOf } from "./payment/networks.ts";
 import { type CanaryConfig, parseCanary } from "./facilitator/canary-config.ts";
 import { type FacilitatorAuth, authSchema, resolveAuth } from "./facilitator/auth-config.ts";
+import { type Operator, type OperatorSource, parseOperators } from "./tenant/operators.ts";
 import { platformKeysOf } from "./tenant/secrets/platform-keys.ts";
 import { type TenantId, tenantIdSchema } from "./tenant/tenant-id.ts";
+import { type WalletChangeSource, parseWalletChangeWait } from "./tenant/wallet-change-wait.ts";
 
 const timeoutsSchema = z.strictObject({
   verifyMs: z.number().int().min(100).max(30_000).default(5_000),
@@ -35,7 +39,18 @@ const PREFERRING_TENANTS_MAX = 64;
 
 const caip2Schema = z
   .string()
-  .regex(/^eip155:[1-9][0-9]{0,9}$/, "must be a CAIP-2 EVM network such as eip155:84532");
+  .regex(
+    /^(?:eip155:[1-9][0-9]{0,9}|solana:[1-9A-HJ-NP-Za-km-z]{32})$/,
+    "must be a CAIP-2 network such as eip155:84532, of eip155 or solana",
+  );
+
+/** A token on Solana. */
+const mintSchema = z
+  .string()
+  .regex(/^[1-9A-HJ-NP-Za-km-z]{32,44}$/, "must be an address: 32 to 44 characters of base58");
+
+/** Health checks keep this many networks' kinds (`facilitator/supported.ts`). */
+const NETWORKS_MAX = 16;
 
 const facilitatorSchema = z.strictObject({
   id: configIdSchema,
@@ -62,49 +77,43 @@ export interface FacilitatorConfig extends Omit<
   readonly auth: FacilitatorAuth;
 }
 
+const assetSchema = z.strictObject({
+  address: z.union([addressSchema, mintSchema]),
+  /** EIP-712 domain of the token: a wrong name makes every signature invalid (x402 #837). On Solana, any. */
+  name: z.string().min(1),
+  version: z.string().min(1),
+  decimals: z.number().int().min(0).max(18),
+});
+
+/** More tokens than this on one network are no choice for anybody. */
+const ASSETS_MAX = 8;
+
 const networkSchema = z.strictObject({
   caip2: caip2Schema,
   /** Without it settlements are never confirmed and nothing can be paid out: chain evidence is missing. */
   rpcUrl: serviceUrlSchema.optional(),
-  asset: z
-    .strictObject({
-      address: addressSchema,
-      /** EIP-712 domain of the token: a wrong name makes every signature invalid (x402 #837). */
-      name: z.string().min(1),
-      version: z.string().min(1),
-      decimals: z.number().int().min(0).max(18),
-    })
-    .optional(),
+  /** What prices are paid in unless an option says otherwise; the first that x402 clients know when left out. */
+  asset: assetSchema.optional(),
+  /** What options may name besides; the others that x402 clients know when both are left out. */
+  furtherAssets: z.array(assetSchema).max(ASSETS_MAX).optional(),
   /** Blocks on top of a settlement before it counts as confirmed. */
   confirmations: z.number().int().min(0).max(1_000).default(3),
 });
 
-/** USDC where x402 clients pay by default; other networks name their asset in the configuration. */
-const DEFAULT_ASSETS: Readonly<Record<string, NetworkConfig["asset"]>> = {
-  "eip155:8453": {
-    address: "0x833589fcd6edb6e08f4c7c32d4f71b54bda02913",
-    name: "USD Coin",
-    version: "2",
-    decimals: 6,
-  },
-  "eip155:84532": {
-    address: "0x036cbd53842c5426634e7929541ec2318f3dcf7e",
-    name: "USDC",
-    version: "2",
-    decimals: 6,
-  },
-};
-
 export interface NetworkConfig {
   readonly caip2: string;
   readonly rpcUrl: string | null;
-  readonly asset: {
-    readonly address: string;
-    readonly name: string;
-    readonly version: string;
-    readonly decimals: number;
-  };
+  readonly asset: AssetConfig;
+  readonly furtherAssets?: readonly AssetConfig[];
   readonly confirmations: number;
+}
+
+/** The token of a network with this address, in its one spelling; null when it is not configured. */
+export function findAsset(
+  { asset, furtherAssets = [] }: NetworkConfig,
+  address: string,
+): AssetConfig | null {
+  return [asset, ...furtherAssets].find((each) => each.address === address) ?? null;
 }
 
 export interface PlatformConfig {
@@ -114,7 +123,10 @@ export interface PlatformConfig {
   readonly facilitators: readonly FacilitatorConfig[];
   /** At least one; the first is where new tenants sell. */
   readonly networks: readonly NetworkConfig[];
-  readonly operatorToken: string;
+  /** At least one. */
+  readonly operators: readonly Operator[];
+  /** Between a request for another wallet and its effect. */
+  readonly walletChangeWaitMs: number;
   readonly quoteSecret: string;
   readonly alerts: AlertConfig;
   /** Null when none pays. */
@@ -122,12 +134,11 @@ export interface PlatformConfig {
 }
 
 /** The variables the configuration is read from; `Env` has them. */
-export interface ConfigSource extends AlertConfigSource {
+export interface ConfigSource extends AlertConfigSource, OperatorSource, WalletChangeSource {
   readonly ENVIRONMENT: string;
   readonly BASE_DOMAIN: string;
   readonly FACILITATORS: string;
   readonly NETWORKS: string;
-  readonly OPERATOR_TOKEN: string;
   readonly QUOTE_SECRET: string;
   /** Needed once a tenant keeps a secret; checked at once when it is there. */
   readonly PLATFORM_KEYS?: string;
@@ -146,28 +157,58 @@ export function parseConfig(source: ConfigSource): PlatformConfig {
     auth: resolveAuth(facilitator.auth, facilitator.id, source),
   }));
   expectUniqueIds("FACILITATORS", facilitators);
-  const networks = parseJson(
-    "NETWORKS",
-    source.NETWORKS,
-    z.array(networkSchema).min(1).max(16),
-  ).map((network): NetworkConfig => {
-    const asset = network.asset ?? DEFAULT_ASSETS[network.caip2];
-    if (asset === undefined) {
-      throw new ConfigError("NETWORKS", `${network.caip2} needs an asset`);
-    }
-    if (source.PLATFORM_KEYS) platformKeysOf(source);
-    return { ...network, rpcUrl: network.rpcUrl ?? null, asset };
-  });
+  const networks = parseNetworks(source);
+  if (source.PLATFORM_KEYS) platformKeysOf(source);
   return {
     environment: parseText("ENVIRONMENT", source.ENVIRONMENT, 1),
     baseDomain: parseText("BASE_DOMAIN", source.BASE_DOMAIN, 1),
     facilitators,
     networks,
     canary: parseCanary(source, networks, facilitators),
-    operatorToken: parseText("OPERATOR_TOKEN", source.OPERATOR_TOKEN, 16),
+    operators: parseOperators(source),
+    walletChangeWaitMs: parseWalletChangeWait(source),
     quoteSecret: parseText("QUOTE_SECRET", source.QUOTE_SECRET, 32),
     alerts: parseAlertConfig(source),
   };
+}
+
+/** The part that the signer's Worker has, too. @throws ConfigError */
+export function parseNetworks(source: Pick<ConfigSource, "NETWORKS">): readonly NetworkConfig[] {
+  const schema = z.array(networkSchema).min(1).max(NETWORKS_MAX);
+  const networks = parseJson("NETWORKS", source.NETWORKS, schema).map((network): NetworkConfig => {
+    const { caip2, rpcUrl = null, confirmations } = network;
+    const [listed, ...furtherListed] = defaultAssets(caip2);
+    const asset = network.asset ?? listed;
+    if (asset === undefined) throw new ConfigError("NETWORKS", `${caip2} needs an asset`);
+    if (rpcUrl !== null && namespaceOf(caip2) !== EVM_NAMESPACE) {
+      throw new ConfigError("NETWORKS", `${caip2} must have no rpcUrl: only EVM chains are read`);
+    }
+    const furtherAssets =
+      network.furtherAssets ?? (network.asset === undefined ? furtherListed : []);
+    return { caip2, rpcUrl, asset, furtherAssets, confirmations };
+  });
+  expectSeparateBooks(networks);
+  return networks;
+}
+
+/** New tenants sell on the first network, where a deposit account is theirs; and the books are kept by token. */
+function expectSeparateBooks(networks: readonly NetworkConfig[]): void {
+  const [first] = networks;
+  if (first !== undefined && namespaceOf(first.caip2) !== EVM_NAMESPACE) {
+    throw new ConfigError(
+      "NETWORKS",
+      `${first.caip2} can't be the first: it must be an EVM network`,
+    );
+  }
+  const addresses = networks.flatMap(({ asset, furtherAssets = [] }) =>
+    [asset, ...furtherAssets].map(({ address }) => address),
+  );
+  const twice = [...addresses, ...networks.map(({ caip2 }) => caip2)].find(
+    (name, index, all) => all.indexOf(name) !== index,
+  );
+  if (twice !== undefined) {
+    throw new ConfigError("NETWORKS", `${twice} must be there once: its books would be mixed`);
+  }
 }
 
 const parsedConfigs = new WeakMap<object, PlatformConfig>();

@@ -56,6 +56,11 @@ export async function storeDataset(
     : explainCommit(committed, dataset, options.key ?? "");
 }
 
+/** Removes a version for good; one that is not there is nothing. */
+export async function removeDataset(namespace: DatasetNamespace, storeName: string): Promise<void> {
+  await namespace.getByName(storeName).remove();
+}
+
 /** Reads one version; every method is one call of its object. */
 export interface StoredDataset {
   select(query: DatasetQuery): Promise<SelectReply>;

@@ -45,6 +45,12 @@ export class DatasetStore extends DurableObject<Env> {
     return { result: "described", definition, rowCount, checksum };
   }
 
+  /** Clears everything away; again changes nothing. */
+  async remove(): Promise<void> {
+    await this.ctx.storage.deleteAlarm();
+    await this.ctx.storage.deleteAll();
+  }
+
   /** Clears away a load that was abandoned. */
   override async alarm(): Promise<void> {
     if (readState(this.ctx.storage)?.isCommitted === true) return;

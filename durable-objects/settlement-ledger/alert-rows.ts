@@ -12,7 +12,14 @@ export type LedgerAlertKind =
   /** The deposit account does not hold what the books say. */
   | "deposit_mismatch"
   /** Money came in that is no payment: it is booked as unclaimed, to be given back. */
-  | "unclaimed_deposit";
+  | "unclaimed_deposit"
+  /** A budget of the tenant's is used to the percentage at which operators are told. */
+  | "budget_warning"
+  | "budget_spent"
+  /** The tenant's code uses more within a minute than is believed to be meant. */
+  | "runaway_suspected"
+  /** The platform has suspended the tenant by itself. */
+  | "tenant_suspended";
 
 type AlertRow = {
   alert: number;

@@ -10,13 +10,29 @@ export class Claims {
   readonly #byRequest = new Map<string, readonly Claim[]>();
   /** Per payer, by identity. */
   readonly #byPayer = new Map<string, Map<string, Claim>>();
+  /** The newest with each payment identifier. */
+  readonly #byIdentifier = new Map<string, Claim>();
 
   get size(): number {
     return this.#byIdentity.size;
   }
 
+  /** Those whose edge may still be at work on them. */
+  liveCount(nowMs: number): number {
+    let count = 0;
+    for (const { leaseExpiresAtMs } of this.#byIdentity.values()) {
+      if (leaseExpiresAtMs > nowMs) count += 1;
+    }
+    return count;
+  }
+
   of(identity: string): Claim | null {
     return this.#byIdentity.get(identity) ?? null;
+  }
+
+  /** The newest claim that came with this payment identifier. */
+  ofIdentifier(identifierHash: string): Claim | null {
+    return this.#byIdentifier.get(identifierHash) ?? null;
   }
 
   /** The payer's newest claim for a request. */
@@ -41,7 +57,7 @@ export class Claims {
     const claims = [...(this.#byPayer.get(payer)?.values() ?? [])];
     const live = claims.filter(({ leaseExpiresAtMs }) => leaseExpiresAtMs > nowMs);
     for (const claim of claims) if (!live.includes(claim)) this.remove(claim);
-    return live.filter(({ signatureProved }) => signatureProved === true);
+    return live.filter(({ signatureProved }) => signatureProved);
   }
 
   put(claim: Claim): void {
@@ -49,6 +65,8 @@ export class Claims {
     const ofPayer = this.#byPayer.get(claim.payer) ?? new Map<string, Claim>();
     this.#byPayer.set(claim.payer, ofPayer.set(claim.identity, claim));
     this.#byRequest.set(requestKey(claim), [...this.othersOf(claim), claim]);
+    const { identifierHash } = claim.proofs;
+    if (identifierHash !== null) this.#byIdentifier.set(identifierHash, claim);
   }
 
   remove(claim: Claim): void {
@@ -56,6 +74,10 @@ export class Claims {
     const ofPayer = this.#byPayer.get(claim.payer);
     ofPayer?.delete(claim.identity);
     if (ofPayer?.size === 0) this.#byPayer.delete(claim.payer);
+    const { identifierHash } = claim.proofs;
+    if (identifierHash !== null && this.ofIdentifier(identifierHash)?.identity === claim.identity) {
+      this.#byIdentifier.delete(identifierHash);
+    }
     const key = requestKey(claim);
     const others = this.othersOf(claim);
     if (others.length === 0) this.#byRequest.delete(key);

@@ -12,8 +12,12 @@ import type {
 import type {
   ClaimReply,
   ClaimRequest,
+  ContainmentState,
+  EgressUse,
   FulfilmentReply,
   FulfilmentRequest,
+  PaidAnswerReply,
+  PaidAnswerRequest,
   PayoutReply,
   PayoutRequest,
   ReceiptQuery,
@@ -23,6 +27,8 @@ import type {
   StageReply,
   StageRequest,
 } from "../../src/contracts/ledger.ts";
+import type { ExportPage, ExportQuery } from "../../src/contracts/export.ts";
+import type { OpenBusiness } from "../../src/contracts/open-business.ts";
 import type {
   Balance,
   PaymentStatus,
@@ -37,16 +43,24 @@ import type {
   RefundReply,
   RefundRequest,
 } from "../../src/contracts/refunds.ts";
+import type { Suspension } from "../../src/contracts/usage.ts";
 import type { TenantId } from "../../src/tenant/tenant-id.ts";
 
 /** One tenant's ledger as its callers see it. Calls reject only when the object itself breaks. */
 export interface LedgerClient {
   claim(request: Omit<ClaimRequest, "tenantId">): Promise<ClaimReply>;
+  readPaidAnswer(request: Omit<PaidAnswerRequest, "tenantId">): Promise<PaidAnswerReply>;
   release(request: Omit<ReleaseRequest, "tenantId">): Promise<void>;
   stage(request: Omit<StageRequest, "tenantId">): Promise<StageReply>;
   record(request: Omit<RecordRequest, "tenantId">): Promise<RecordReply>;
   recordFulfilment(request: Omit<FulfilmentRequest, "tenantId">): Promise<FulfilmentReply>;
   answered(paymentIds: readonly string[]): Promise<void>;
+  reportEgress(use: EgressUse): Promise<void>;
+  readContainment(): Promise<ContainmentState>;
+  setSuspension(suspension: Suspension | null): Promise<void>;
+  readOpenBusiness(): Promise<OpenBusiness>;
+  close(suspension: Suspension): Promise<OpenBusiness>;
+  readExport(query: ExportQuery): Promise<ExportPage>;
   readPaymentStatus(paymentId: string): Promise<PaymentStatus | null>;
   listReceipts(query: ReceiptQuery): Promise<ReceiptList>;
   readReceipt(paymentId: string): Promise<Receipt | null>;
@@ -70,11 +84,18 @@ export function ledgerOf(env: Pick<Env, "SETTLEMENT_LEDGER">, tenantId: TenantId
   const stub = () => env.SETTLEMENT_LEDGER.getByName(tenantId);
   return {
     claim: (request) => stub().claim({ ...request, tenantId }),
+    readPaidAnswer: (request) => stub().readPaidAnswer({ ...request, tenantId }),
     release: (request) => stub().release({ ...request, tenantId }),
     stage: (request) => stub().stage({ ...request, tenantId }),
     record: (request) => stub().record({ ...request, tenantId }),
     recordFulfilment: (request) => stub().recordFulfilment({ ...request, tenantId }),
     answered: (paymentIds) => stub().answered(tenantId, paymentIds),
+    reportEgress: (use) => stub().reportEgress(tenantId, use),
+    readContainment: () => stub().readContainment(tenantId),
+    setSuspension: (suspension) => stub().setSuspension(tenantId, suspension),
+    readOpenBusiness: () => stub().readOpenBusiness(tenantId),
+    close: (suspension) => stub().close(tenantId, suspension),
+    readExport: (query) => stub().readExport(tenantId, query),
     readPaymentStatus: (paymentId) => stub().readPaymentStatus(tenantId, paymentId),
     listReceipts: (query) => stub().listReceipts(tenantId, query),
     readReceipt: (paymentId) => stub().readReceipt(tenantId, paymentId),

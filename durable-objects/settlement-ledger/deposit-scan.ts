@@ -5,8 +5,6 @@
  */
 import type { DepositReader, TransferScan } from "../../src/chain/port.ts";
 import { foreignTransfers } from "../../src/settlement/deposit.ts";
-import { readTenant } from "../../src/tenant/directory/tenants.ts";
-import type { TenantId } from "../../src/tenant/tenant-id.ts";
 import type { DepositAccount } from "./reconciliation-rows.ts";
 import type { SqlStore } from "./sql-store.ts";
 
@@ -51,18 +49,6 @@ export async function scanDeposits(
     store.reconciliations.saveScannedBlock(asset, scannedTo);
     return { result: scannedTo < toBlock ? "more" : "done", bookedAtomic };
   });
-}
-
-/**
- * When a tenant, and with it its deposit account, came to be; milliseconds since the epoch.
- * @returns null when the directory does not know it or can't be read now
- */
-export async function openedAtMs(db: D1Database, tenantId: TenantId): Promise<number | null> {
-  try {
-    return (await readTenant(db, tenantId))?.createdAtMs ?? null;
-  } catch {
-    return null;
-  }
 }
 
 /** The block after the last one that was searched, or one from before the account was known to anybody. */

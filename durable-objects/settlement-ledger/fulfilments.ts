@@ -14,6 +14,16 @@ interface RunningFulfilment {
 export class Fulfilments {
   readonly #byPayment = new Map<string, RunningFulfilment>();
 
+  /** Those of dead edges included. */
+  get size(): number {
+    return this.#byPayment.size;
+  }
+
+  liveCount(nowMs: number): number {
+    return [...this.#byPayment.keys()].filter((paymentId) => this.isRunning(paymentId, nowMs))
+      .length;
+  }
+
   isRunning(paymentId: string, nowMs: number): boolean {
     const running = this.#byPayment.get(paymentId);
     if (running === undefined) return false;

@@ -12,14 +12,18 @@ import {
   decideClaim,
   supersede,
 } from "../../src/settlement/claim.ts";
-import type { AuthorizationEvidence, ConfirmationEvidence } from "../../src/settlement/evidence.ts";
 import { awaitsFulfilment } from "../../src/settlement/fulfilment.ts";
 import { chooseFacilitator } from "../../src/settlement/next-step.ts";
 import type { SettleOutcome } from "../../src/settlement/outcome.ts";
-import { type Payment, isFailed, isSettled } from "../../src/settlement/payment.ts";
+import { stagedPayment } from "../../src/settlement/staged-payment.ts";
+import { type Payment, isSettled } from "../../src/settlement/payment.ts";
 import type { PaymentEvent, TransitionContext } from "../../src/settlement/event.ts";
 import { transition } from "../../src/settlement/transition.ts";
+import type { AdmissionLimits } from "../../src/tenant/budgets.ts";
+import { checkedEvidence } from "./checked-evidence.ts";
 import { CLAIMS_MAX, Claims } from "./claims.ts";
+import type { Containment, OpenCalls } from "./containment.ts";
+import { removeExpiredResponses } from "./expired-responses.ts";
 import { Fulfilments } from "./fulfilments.ts";
 import { PayerLimits } from "./payer-limits.ts";
 import type { ExpiredObject, LedgerStore } from "./store.ts";
@@ -27,39 +31,52 @@ import type { ExpiredObject, LedgerStore } from "./store.ts";
 /** Longer than the verify and handler deadlines of every plan together, so a working edge never loses its claim. */
 export const CLAIM_LEASE_MS = 60_000;
 
-/** A stored response is kept at least until nobody can be charged for it any more. */
-const RESPONSE_KEPT_AGAIN_MS = 3_600_000;
-
 /**
  * A superseded payment stays known for so long after its authorization could last land: its client may resend it until
  * then and gets the earlier payment's answer, and clocks may differ.
  */
 const SUPERSEDED_KEPT_MS = 3_600_000;
 
-/** An object that could not be deleted is tried again after this time. */
-const OBJECT_DELETE_AGAIN_MS = 60_000;
-
 export type StageDecision =
   | { readonly result: "staged"; readonly payment: Payment; readonly attempt: number }
   | { readonly result: "fenced" };
 
 /** The parts of a stage request that the ledger itself needs, with what its caller worked out. */
-export interface StageCommand extends Omit<StageRequest, "tenantId" | "plan"> {
+export interface StageCommand extends Omit<
+  StageRequest,
+  "tenantId" | "plan" | "collection" | "usage"
+> {
   readonly feeAtomic: bigint;
-  /** How long the response is kept after now, or can be come for where it is paid upfront; milliseconds. */
-  readonly retentionMs: number;
 }
 
-export class Ledger {
+export interface LedgerClaimCommand extends ClaimCommand {
+  /** In force for the tenant; without them it is not bounded. */
+  readonly limits?: AdmissionLimits;
+}
+
+type Admission = Pick<Containment, "admit" | "charged">;
+
+export class Ledger implements OpenCalls {
   readonly #store: LedgerStore;
+  readonly #containment: Admission | null;
   readonly #claims = new Claims();
   readonly #limits = new PayerLimits(this.#claims);
   readonly #fulfilments = new Fulfilments();
   /** Payments whose answers were written out, not yet in their rows: the next write takes them along. */
   readonly #answered = new Set<string>();
 
-  constructor(store: LedgerStore) {
+  /** @param containment what bounds the tenant as a whole; null admits everything */
+  constructor(store: LedgerStore, containment: Admission | null = null) {
     this.#store = store;
+    this.#containment = containment;
+  }
+
+  get openCalls(): number {
+    return this.#claims.size + this.#fulfilments.size;
+  }
+
+  liveCalls(nowMs: number): number {
+    return this.#claims.liveCount(nowMs) + this.#fulfilments.liveCount(nowMs);
   }
 
   /** Payments that somebody is working on and that are not staged yet. */
@@ -68,14 +85,11 @@ export class Ledger {
   }
 
   /** Decides who may work on a payment, and what everyone else is told. Reads mostly; a grant is memory only. */
-  claim(command: ClaimCommand, newPaymentId: string, nowMs: number): ClaimDecision {
+  claim(command: LedgerClaimCommand, newPaymentId: string, nowMs: number): ClaimDecision {
     if (this.#claims.size >= CLAIMS_MAX) this.#claims.removeLapsed(nowMs);
     const context = { nowMs, leaseMs: CLAIM_LEASE_MS, newPaymentId };
     let decision = decideClaim(command, this.#knowledge(command, nowMs), context);
-    if (decision.decision === "grant") {
-      if (this.#claims.size >= CLAIMS_MAX) return { decision: "refused", reason: "rate_limited" };
-      decision = this.#limits.admit(decision.claim, command.alongside === true, nowMs);
-    }
+    if (decision.decision === "grant") decision = this.#admit(decision.claim, command, nowMs);
     if (decision.decision === "grant") this.#claims.put(decision.claim);
     const superseded = "superseded" in decision ? decision.superseded : null;
     if (superseded !== null) this.#rememberSuperseded(superseded, nowMs);
@@ -100,13 +114,6 @@ export class Ledger {
     for (const paymentId of paymentIds) this.#answered.delete(paymentId);
   }
 
-  /** Takes note of whose the signature of a claim is, for as long as the claim stands. */
-  noteSignature(claim: Claim, signatureProved: boolean): void {
-    if (this.#claims.ofRequest(claim.payer, claim.requestFingerprint) === claim) {
-      this.#claims.put({ ...claim, signatureProved });
-    }
-  }
-
   /**
    * Gives a claim back; nothing was charged. A holder that was overtaken changes nothing.
    * @param handlerRanAtMs when its handler ran for nothing; null when it did not run
@@ -129,39 +136,13 @@ export class Ledger {
     const { identity, grant } = command;
     const claim = this.#heldClaim(identity, grant.paymentId, grant.fence);
     if (claim === null) return { result: "fenced" };
+    if (this.#identifierIsTaken(claim)) {
+      this.release(identity, grant.paymentId, grant.fence);
+      return { result: "fenced" };
+    }
     const expiresAtMs = context.nowMs + command.retentionMs;
-    const staged: Payment = {
-      paymentId: claim.paymentId,
-      direction: "incoming",
-      state: "staged",
-      identity,
-      payloadDigest: claim.payloadDigest,
-      requestFingerprint: claim.requestFingerprint,
-      proofs: claim.proofs,
-      authorization: command.authorization,
-      feeAtomic: command.feeAtomic,
-      boundFacilitatorId: command.boundFacilitatorId,
-      attempts: [],
-      transaction: null,
-      evidence: null,
-      failure: null,
-      response: command.response === null ? "none" : "kept",
-      fulfilment:
-        command.response === null ? { state: "pending", attempts: 0, beforeMs: expiresAtMs } : null,
-      refundOf: null,
-      ruling: null,
-      resignGuard: claim.resignGuard,
-      replayGraceMs: claim.replayGraceMs,
-      claimedAtMs: claim.claimedAtMs,
-      settledAtMs: null,
-      confirmedAtMs: null,
-      answeredAtMs: null,
-      chainCheckedAtMs: null,
-      retryCount: 0,
-      dueAtMs: context.nowMs,
-    };
     const { payment } = transition(
-      staged,
+      stagedPayment(claim, { ...command, expiresAtMs }, context.nowMs),
       {
         type: "attempt_started",
         facilitatorId: command.facilitatorId,
@@ -256,7 +237,11 @@ export class Ledger {
     return this.#store.transaction((): Payment | null => {
       const before = this.#store.payments.byId(paymentId);
       if (before === null) return null;
-      const { payment, effects } = transition(before, this.#checked(before, event), context);
+      const { payment, effects } = transition(
+        before,
+        checkedEvidence(this.#store, before, event),
+        context,
+      );
       if (payment !== before) this.#store.payments.update(payment);
       if (payment.evidence !== before.evidence) {
         this.#store.payments.setEvidence(payment, payment.evidence);
@@ -270,6 +255,7 @@ export class Ledger {
       }
       if (payment.dueAtMs !== null) this.#store.wakeAt(payment.dueAtMs);
       this.#limits.moved(before, payment, context.nowMs);
+      this.#countCharge(before, payment, context.nowMs);
       return payment;
     });
   }
@@ -278,36 +264,19 @@ export class Ledger {
     return this.#store.payments.byId(paymentId);
   }
 
+  latestUnanswered(payer: string, requestFingerprint: string): Payment | null {
+    return this.#store.payments.latestUnanswered(payer, requestFingerprint);
+  }
+
   responseOf(paymentId: string): StoredResponse | null {
     return this.#store.responses.get(paymentId);
   }
 
-  /**
-   * Removes responses whose retention has ended, at most `limit`. A payment that may still land keeps its response:
-   * its payer has not been able to fetch it yet.
-   * @returns bodies that lie outside, for the caller to delete and then to `forgetObjects`; until it does, they come
-   * up again
-   */
+  /** Removes responses whose retention has ended, at most `limit`. @returns what lies outside, to be deleted */
   removeExpiredResponses(limit: number, context: TransitionContext): ExpiredObject[] {
-    const { payments, responses } = this.#store;
-    const objects: ExpiredObject[] = [];
-    for (const { paymentId, objectKey } of responses.expired(context.nowMs, limit)) {
-      this.#store.transaction(() => {
-        const payment = payments.byId(paymentId);
-        if (payment !== null && !isSettled(payment) && !isFailed(payment)) {
-          responses.extend(paymentId, context.nowMs + RESPONSE_KEPT_AGAIN_MS);
-          return;
-        }
-        this.apply(paymentId, { type: "response_removed" }, context);
-        if (objectKey === null) {
-          responses.remove(paymentId);
-          return;
-        }
-        responses.extend(paymentId, context.nowMs + OBJECT_DELETE_AGAIN_MS);
-        objects.push({ paymentId, objectKey });
-      });
-    }
-    return objects;
+    return removeExpiredResponses(this.#store, limit, context.nowMs, (paymentId) => {
+      this.apply(paymentId, { type: "response_removed" }, context);
+    });
   }
 
   /** Forgets superseded payments that can't land any more, at most `limit`. */
@@ -320,6 +289,22 @@ export class Ledger {
     this.#store.transaction(() => {
       for (const { paymentId } of objects) this.#store.responses.remove(paymentId);
     });
+  }
+
+  /** Whether there is room for one more payment, of its payer and of the tenant. */
+  #admit(claim: Claim, { alongside, limits }: LedgerClaimCommand, nowMs: number): ClaimDecision {
+    if (this.#claims.size >= CLAIMS_MAX) return { decision: "refused", reason: "rate_limited" };
+    const decision = this.#limits.admit(claim, alongside === true, nowMs);
+    if (decision.decision !== "grant" || limits === undefined) return decision;
+    const refusal = this.#containment?.admit(limits, this, nowMs) ?? null;
+    if (refusal === null) return decision;
+    this.#limits.released(decision.claim, null);
+    return { decision: "not_admitted", ...refusal };
+  }
+
+  #countCharge(before: Payment, after: Payment, nowMs: number): void {
+    if (after.direction !== "incoming" || isSettled(after) === isSettled(before)) return;
+    this.#containment?.charged(isSettled(after) ? 1 : -1, nowMs);
   }
 
   /** Whoever is told to run the handler holds its run; one that will not be run again is given up. */
@@ -343,6 +328,7 @@ export class Ledger {
     const superseded = this.#store.superseded.get(command.identity);
     const payment = payments.byIdentity(command.identity);
     const earlierClaim = this.#claims.ofRequest(command.payer, command.requestFingerprint);
+    const { identifierHash } = command.proofs;
     return {
       payment,
       claim: this.#claims.of(command.identity),
@@ -354,6 +340,8 @@ export class Ledger {
           : null,
       earlierPayment: payment === null && command.resignGuard ? this.#unanswered(command) : null,
       earlierClaim: earlierClaim?.identity === command.identity ? null : earlierClaim,
+      identifiedPayment: identifierHash === null ? null : payments.byIdentifier(identifierHash),
+      identifiedClaim: identifierHash === null ? null : this.#claims.ofIdentifier(identifierHash),
       isBeingFulfilled: (paymentId) => this.#fulfilments.isRunning(paymentId, nowMs),
     };
   }
@@ -369,27 +357,13 @@ export class Ledger {
     this.#store.superseded.put(superseded, nowMs);
   }
 
+  /** Two payments with one identifier were let in, since neither's signature was known: the first to stage has it. */
+  #identifierIsTaken({ proofs: { identifierHash } }: Claim): boolean {
+    return identifierHash !== null && this.#store.payments.byIdentifier(identifierHash) !== null;
+  }
+
   #heldClaim(identity: string, paymentId: string, fence: number): Claim | null {
     const claim = this.#claims.of(identity);
     return claim?.paymentId === paymentId && claim.fence === fence ? claim : null;
-  }
-
-  /** A log that already proves another payment, or that is being given back, proves nothing here. */
-  #checked(payment: Payment, event: PaymentEvent): PaymentEvent {
-    const evidence: AuthorizationEvidence | ConfirmationEvidence | null =
-      event.type === "chain_checked" || event.type === "confirmation_checked"
-        ? event.evidence
-        : null;
-    if (evidence === null || !("transfer" in evidence)) return event;
-    const { network } = payment.authorization;
-    const owner = this.#store.payments.paymentProvedBy(network, evidence.transfer);
-    const isFree = owner === null && !this.#store.deposits.isGivenBack(network, evidence.transfer);
-    if (isFree || owner === payment.paymentId) return event;
-    return event.type === "chain_checked"
-      ? {
-          type: "chain_checked",
-          evidence: { found: "used_otherwise", transaction: evidence.transfer.transaction },
-        }
-      : { type: "confirmation_checked", evidence: { found: "missing" } };
   }
 }

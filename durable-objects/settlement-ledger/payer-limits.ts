@@ -4,10 +4,10 @@
  * it is counted in memory: an object that restarts forgets, which gives everyone one more allowance and no more,
  * because a restart takes longer to bring about than an allowance takes to come back.
  */
+import { LeakyCounts } from "../../src/leaky-counts.ts";
 import type { Claim, ClaimDecision } from "../../src/settlement/claim.ts";
 import { type Payment, isFailed, isSettled } from "../../src/settlement/payment.ts";
 import type { Claims } from "./claims.ts";
-import { LeakyCounts } from "./leaky-counts.ts";
 
 /**
  * Payments of one payer that are claimed or not settled yet. Several times what a busy agent has open: at 100 calls a
@@ -55,13 +55,12 @@ export class PayerLimits {
     if (runs >= UNCHARGED_RUNS_MAX) return RATE_LIMITED;
     const unsettled = this.#unsettled.get(payer) ?? 0;
     if (unsettled + this.#claims.countOfPayer(payer) >= IN_FLIGHT_MAX) {
-      if (signatureProved === null) return { decision: "check_signatures", earlierClaim: null };
       const proved = this.#claims.provedOfPayer(payer, nowMs).length;
       if (!signatureProved || unsettled + proved >= IN_FLIGHT_MAX) return RATE_LIMITED;
     }
     const alongside =
       wantsAlongside &&
-      signatureProved === true &&
+      signatureProved &&
       runs < ALONGSIDE_RUNS_MAX &&
       this.#alongsideRuns.of(ALL_PAYERS, nowMs) < TENANT_ALONGSIDE_RUNS_MAX;
     if (alongside) {

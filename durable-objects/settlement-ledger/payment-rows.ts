@@ -116,6 +116,10 @@ export class PaymentRows implements PaymentStore {
     return this.#first("SELECT payment_id FROM payments WHERE identity = ?", identity);
   }
 
+  byIdentifier(identifierHash: string): Payment | null {
+    return this.#first("SELECT payment_id FROM payments WHERE identifier_hash = ?", identifierHash);
+  }
+
   latestUnanswered(payer: string, requestFingerprint: string): Payment | null {
     return this.#first(
       `SELECT payment_id FROM payments WHERE payer = ? AND request_fingerprint = ?

@@ -1,6 +1,6 @@
 import { wirePayoutPayment } from "../../src/chain/eip3009.ts";
 import type { SigningReply } from "../../src/chain/deposit-signer.ts";
-import { type NetworkConfig, configOf } from "../../src/config.ts";
+import { type NetworkConfig, configOf, findAsset } from "../../src/config.ts";
 import type { WirePayment } from "../../src/payment/wire.ts";
 import type { Payment } from "../../src/settlement/payment.ts";
 import { tenantOfPaymentId } from "../../src/payment/payment-id.ts";
@@ -34,10 +34,11 @@ export class PayoutSigning {
     const network = configOf(this.#env).networks.find(
       ({ caip2 }) => caip2 === authorization.network,
     );
-    if (network === undefined) {
-      throw new Error(`${payment.paymentId} names no network of this platform`);
+    const asset = network === undefined ? null : findAsset(network, authorization.asset);
+    if (asset === null) {
+      throw new Error(`${payment.paymentId} names no network and token of this platform`);
     }
-    const signed = await this.#sign(payment, network.asset);
+    const signed = await this.#sign(payment, asset);
     if (signed.result === "refused") {
       const { reason } = signed;
       if (reason === "directory_unavailable" || reason === "chain_unavailable") {
@@ -46,7 +47,7 @@ export class PayoutSigning {
       logFailure(payment.paymentId, new Error(`not signed: ${reason}`));
       return null;
     }
-    const wire = wirePayoutPayment(authorization, network.asset, signed.signature);
+    const wire = wirePayoutPayment(authorization, asset, signed.signature);
     // Stored before the first send: whatever happens then, what was sent is known.
     this.#store.payments.setWire(payment.paymentId, wire);
     return wire;

@@ -40,7 +40,11 @@ export class Payouts {
       const requestedAtomic = request.amountAtomic === null ? null : String(request.amountAtomic);
       if (known !== undefined) {
         const payout = this.read(known.payment_id);
-        return payout === null || known.requested_atomic !== requestedAtomic
+        const isSame =
+          known.requested_atomic === requestedAtomic &&
+          payout?.network === request.network &&
+          payout.asset === request.asset;
+        return payout === null || !isSame
           ? { result: "idempotency_key_conflict" }
           : { result: "accepted", payout, replayed: true };
       }

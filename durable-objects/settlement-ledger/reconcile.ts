@@ -32,6 +32,8 @@ const OPEN_PAYMENTS_MAX = 10_000;
 
 export interface ReconcileDependencies extends ScanDependencies {
   readonly chainOf: (network: string) => DepositReader | null;
+  /** Whether payments arrive in the tenant's own wallet, of which the books say nothing; null when that can't be read. */
+  readonly isDirect: () => Promise<boolean | null>;
 }
 
 /** A payout has left the account for good: soon the chain must say the same as the books. */
@@ -51,7 +53,16 @@ export function requestReconciliation(store: SqlStore, nowMs: number): void {
 /** Compares what is due now, and plans a comparison of what has moved since its last. */
 export async function reconcile(deps: ReconcileDependencies): Promise<void> {
   const { store, now } = deps;
-  for (const asset of store.reconciliations.due(now())) await compare(asset, deps);
+  const due = store.reconciliations.due(now());
+  const isDirect = due.length === 0 ? null : await deps.isDirect();
+  for (const asset of due) {
+    if (isDirect === false) await compare(asset, deps);
+    else {
+      // What a tenant does with its own wallet is nobody's difference.
+      const retryAtMs = isDirect === null ? now() + UNAVAILABLE_RETRY_MS : null;
+      store.reconciliations.saveUnavailable(asset, now(), retryAtMs);
+    }
+  }
   for (const asset of store.reconciliations.moved()) {
     store.reconciliations.schedule(asset, now() + INTERVAL_MS);
   }

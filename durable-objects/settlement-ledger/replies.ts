@@ -19,7 +19,7 @@ export const RETRY_AFTER_MS = 1_000;
  * @throws when a payment has lost the response it says is kept
  */
 export function claimReply(
-  decision: Exclude<ClaimDecision, { decision: "check_signatures" }>,
+  decision: ClaimDecision,
   responseOf: (paymentId: string) => StoredResponse | null,
 ): ClaimReply {
   switch (decision.decision) {
@@ -72,6 +72,10 @@ export function claimReply(
       return { result: "conflict" };
     case "refused":
       return { result: "refused", reason: decision.reason };
+    case "not_admitted": {
+      const { code, limit, retryAfterMs } = decision;
+      return { result: "not_admitted", code, limit, retryAfterMs };
+    }
     default:
       return decision satisfies never;
   }
@@ -145,5 +149,6 @@ function unknownReply(payment: Payment, supersededBy: string | null): ClaimReply
 
 function summaryOf(payment: Payment): SettlementSummary {
   const { network, payer, amountAtomic } = payment.authorization;
-  return { transaction: payment.transaction ?? "", network, payer, amountAtomic };
+  const { transaction, settledAtMs } = payment;
+  return { transaction: transaction ?? "", network, payer, amountAtomic, settledAtMs };
 }

@@ -15,6 +15,7 @@ type ResponseRow = {
   body: ArrayBuffer | null;
   object_key: string | null;
   object_sha256: string | null;
+  receipt_url: string | null;
 };
 
 export class ResponseRows implements ResponseStore {
@@ -24,12 +25,14 @@ export class ResponseRows implements ResponseStore {
     this.#sql = sql;
   }
 
-  put(paymentId: string, { status, headers, body }: StoredResponse, expiresAtMs: number): void {
+  put(paymentId: string, response: StoredResponse, expiresAtMs: number): void {
+    const { status, headers, body, receiptUrl } = response;
     const isInRow = body instanceof Uint8Array;
     this.#sql.exec(
       `INSERT INTO responses
-        (payment_id, status, headers, body, body_bytes, expires_at_ms, object_key, object_sha256)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+        (payment_id, status, headers, body, body_bytes, expires_at_ms, object_key, object_sha256,
+         receipt_url)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       paymentId,
       status,
       JSON.stringify(headers),
@@ -38,6 +41,7 @@ export class ResponseRows implements ResponseStore {
       expiresAtMs,
       isInRow ? null : body.key,
       isInRow ? null : body.sha256,
+      receiptUrl ?? null,
     );
   }
 
@@ -45,7 +49,7 @@ export class ResponseRows implements ResponseStore {
   get(paymentId: string): StoredResponse | null {
     const row = this.#sql
       .exec<ResponseRow>(
-        `SELECT status, headers, body, body_bytes, object_key, object_sha256
+        `SELECT status, headers, body, body_bytes, object_key, object_sha256, receipt_url
          FROM responses WHERE payment_id = ?`,
         paymentId,
       )
@@ -58,6 +62,7 @@ export class ResponseRows implements ResponseStore {
         row.object_key === null || row.object_sha256 === null
           ? wholeBody(paymentId, row)
           : { key: row.object_key, bytes: row.body_bytes, sha256: row.object_sha256 },
+      ...(row.receipt_url === null ? {} : { receiptUrl: row.receipt_url }),
     };
   }
 

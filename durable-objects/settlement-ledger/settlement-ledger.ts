@@ -1,8 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
-import { isSignedByPayer } from "../../src/chain/eip3009.ts";
-import { evmChainReader } from "../../src/chain/evm-chain-reader.ts";
 import { payoutNonce } from "../../src/chain/payout-authorization.ts";
-import type { ChainReader, DepositReader } from "../../src/chain/port.ts";
 import { type PlatformConfig, configOf } from "../../src/config.ts";
 import type {
   AdminPaymentList,
@@ -18,8 +15,12 @@ import type {
 import type {
   ClaimReply,
   ClaimRequest,
+  ContainmentState,
+  EgressUse,
   FulfilmentReply,
   FulfilmentRequest,
+  PaidAnswerReply,
+  PaidAnswerRequest,
   PayoutReply,
   PayoutRequest,
   ReceiptQuery,
@@ -29,6 +30,8 @@ import type {
   StageReply,
   StageRequest,
 } from "../../src/contracts/ledger.ts";
+import type { ExportPage, ExportQuery } from "../../src/contracts/export.ts";
+import { type OpenBusiness, isSettledUp } from "../../src/contracts/open-business.ts";
 import type {
   Balance,
   PaymentStatus,
@@ -43,49 +46,40 @@ import type {
   RefundReply,
   RefundRequest,
 } from "../../src/contracts/refunds.ts";
+import type { Suspension } from "../../src/contracts/usage.ts";
 import { attemptLeaseMs } from "../../src/facilitator/attempt-lease.ts";
 import { facilitatorGateway } from "../../src/facilitator/gateway.ts";
 import type { FacilitatorGateway } from "../../src/facilitator/port.ts";
 import { DEFAULT_REGION } from "../../src/facilitator/region.ts";
 import { eip3009Identity } from "../../src/payment/identity.ts";
-import {
-  PAYMENT_ID_RANDOM_BYTES,
-  type PaymentIdKind,
-  makePaymentId,
-} from "../../src/payment/payment-id.ts";
 import type { TransitionContext } from "../../src/settlement/event.ts";
-import { PLANS, feeAtomic } from "../../src/tenant/plans.ts";
+import { feeOf } from "../../src/tenant/plans.ts";
 import { type TenantId, parseTenantId } from "../../src/tenant/tenant-id.ts";
 import { migrate } from "../migrate.ts";
-import { forwardAlerts } from "./alert-forwarding.ts";
-import { openedAtMs } from "./deposit-scan.ts";
-import { drainDependencies } from "./drain-dependencies.ts";
-import { drainDue } from "./drain.ts";
+import { alarmWork } from "./alarm-work.ts";
+import { type ChainReaders, chainReaders } from "./chain-readers.ts";
+import { type ClaimDependencies, claimPayment, paidAnswer } from "./claim-calls.ts";
+import { Containment } from "./containment.ts";
+import { exportPage } from "./export-rows.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { Ledger } from "./ledger.ts";
 import { MIGRATIONS } from "./migrations.ts";
 import { logFailure } from "./log-failure.ts";
+import { newId } from "./new-id.ts";
+import { openBusiness } from "./open-business.ts";
 import { type OperatorDependencies, resolvePayment, retryPayment } from "./operator-actions.ts";
 import { OperatorView } from "./operator-view.ts";
+import { assertOwnBody } from "./own-body.ts";
 import { PayoutSigning } from "./payout-signing.ts";
 import { Payouts } from "./payouts.ts";
 import { Receipts } from "./receipts.ts";
 import { Refunds } from "./refunds.ts";
-import { reconcile, requestReconciliation } from "./reconcile.ts";
-import {
-  RETRY_AFTER_MS,
-  claimReply,
-  fulfilmentReply,
-  paymentStatus,
-  recordReply,
-} from "./replies.ts";
+import { requestReconciliation } from "./reconcile.ts";
+import { RETRY_AFTER_MS, fulfilmentReply, paymentStatus, recordReply } from "./replies.ts";
+import { SignIns } from "./sign-ins.ts";
 import { SqlStore } from "./sql-store.ts";
 import { Waiters } from "./waiters.ts";
 
-/** How long a resend is held while its payment is being worked on, before it is told to come back. */
-const CLAIM_WAIT_MAX_MS = 5_000;
-/** Responses, and superseded payments, removed per alarm; the bucket deletes up to 1,000 objects in one call. */
-const SWEEP_LIMIT = 500;
 /** The runtime fires an alarm that failed six times more, and then gives it up. */
 const ALARM_RETRIES_MAX = 5;
 /** Long enough for what broke it so often to be over. */
@@ -94,7 +88,7 @@ const ABANDONED_ALARM_MS = 60_000;
 /**
  * The SettlementLedger of one tenant: payments, stored responses, journal and payouts in one SQLite, so that what
  * belongs together commits together. This class only connects: decisions are `src/settlement`, steps `Ledger`, rows
- * `*-rows.ts`, the alarm's work `drain.ts`.
+ * `*-rows.ts`, the alarm's work `alarm-work.ts`.
  *
  * Every method reads or writes in one synchronous turn; the input gate keeps other events out of it and the output
  * gate holds the reply until the writes are durable. Nothing awaits between a read and the write that rests on it.
@@ -102,7 +96,9 @@ const ABANDONED_ALARM_MS = 60_000;
 export class SettlementLedger extends DurableObject<Env> {
   readonly #config: PlatformConfig;
   readonly #store: SqlStore;
+  readonly #containment: Containment;
   readonly #ledger: Ledger;
+  readonly #signIns: SignIns;
   readonly #payouts: Payouts;
   readonly #refunds: Refunds;
   readonly #receipts: Receipts;
@@ -112,24 +108,23 @@ export class SettlementLedger extends DurableObject<Env> {
   /** Another claim than the caller's own is a payment that is about to be staged, and soon after to be recorded. */
   readonly #commits = new GroupCommit(() => this.#ledger.claimCount > 1);
   readonly #waiters = new Waiters();
-  readonly #chains = new Map<string, ChainReader & DepositReader>();
+  readonly #chains: ChainReaders;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#config = configOf(env);
     migrate(ctx.storage, MIGRATIONS);
     this.#store = new SqlStore(ctx.storage);
-    this.#ledger = new Ledger(this.#store);
+    this.#containment = new Containment(this.#store, ctx.storage.sql);
+    this.#ledger = new Ledger(this.#store, this.#containment);
+    this.#signIns = new SignIns(ctx.storage.sql);
     this.#refunds = new Refunds(this.#store, ctx.storage.sql);
     this.#payouts = new Payouts(this.#store, ctx.storage.sql, this.#refunds);
     this.#payoutSigning = new PayoutSigning(env, this.#store, this.#payouts, this.#refunds);
     this.#receipts = new Receipts(ctx.storage.sql, this.#refunds);
     this.#operatorView = new OperatorView(this.#store, ctx.storage.sql, this.#refunds);
     this.#facilitators = facilitatorGateway(env, ctx, DEFAULT_REGION);
-    for (const network of this.#config.networks) {
-      if (network.rpcUrl === null) continue;
-      this.#chains.set(network.caip2, evmChainReader(network, network.rpcUrl));
-    }
+    this.#chains = chainReaders(this.#config.networks);
     void ctx.blockConcurrencyWhile(() => this.#store.loadAlarm());
   }
 
@@ -137,24 +132,13 @@ export class SettlementLedger extends DurableObject<Env> {
   async claim(request: ClaimRequest): Promise<ClaimReply> {
     this.#assertOwn(request.tenantId);
     this.#ledger.noteAnswered(request.answered);
-    const deadlineMs = Date.now() + CLAIM_WAIT_MAX_MS;
-    let { signatureProved } = request;
-    for (;;) {
-      const nowMs = Date.now();
-      const newPaymentId = this.#newId("pay", request.tenantId);
-      const decision = this.#ledger.claim({ ...request, signatureProved }, newPaymentId, nowMs);
-      if (decision.decision === "check_signatures") {
-        signatureProved ??= await isSignedByPayer(request.signed);
-        const { earlierClaim } = decision;
-        if (earlierClaim?.signatureProved === null) {
-          this.#ledger.noteSignature(earlierClaim, await isSignedByPayer(earlierClaim.signed));
-        }
-        continue;
-      }
-      if (decision.decision !== "in_progress" || nowMs >= deadlineMs)
-        return claimReply(decision, (paymentId) => this.#ledger.responseOf(paymentId));
-      await this.#waiters.wait(decision.paymentId, deadlineMs - nowMs);
-    }
+    return await claimPayment(request, this.#claimDependencies(request.tenantId));
+  }
+
+  /** Hands out an answer that was paid for to its payer, who has signed in and needs no payment. */
+  async readPaidAnswer(request: PaidAnswerRequest): Promise<PaidAnswerReply> {
+    this.#assertOwn(request.tenantId);
+    return paidAnswer(request, this.#claimDependencies(request.tenantId));
   }
 
   /** Gives a claim back; nothing was charged, and the payment may be claimed again. */
@@ -164,6 +148,7 @@ export class SettlementLedger extends DurableObject<Env> {
     const ranAtMs = request.handlerRan ? Date.now() : null;
     const isReleased = this.#ledger.release(request.identity, paymentId, fence, ranAtMs);
     if (isReleased) this.#waiters.notify(paymentId);
+    this.#containment.released(request.usage ?? null, isReleased, Date.now());
   }
 
   /** Makes response and intent durable; the caller may settle only after this said `staged`. */
@@ -172,10 +157,13 @@ export class SettlementLedger extends DurableObject<Env> {
     assertOwnBody(request);
     const command = {
       ...request,
-      feeAtomic: feeAtomic(request.plan, request.authorization.amountAtomic),
-      retentionMs: PLANS[request.plan].retentionMs,
+      feeAtomic: feeOf(request, request.authorization.amountAtomic),
     };
-    const decision = await this.#commits.run(() => this.#ledger.stage(command, this.#context()));
+    const decision = await this.#commits.run(() => {
+      const context = this.#context();
+      this.#containment.ran(request.usage ?? null, context.nowMs);
+      return this.#ledger.stage(command, context);
+    });
     return decision.result === "staged"
       ? { result: "staged", attempt: decision.attempt }
       : decision;
@@ -201,8 +189,9 @@ export class SettlementLedger extends DurableObject<Env> {
     this.#assertOwn(request.tenantId);
     const { paymentId, attempt } = request.grant;
     return await this.#commits.run(() => {
-      const { delivered } = request;
+      const { delivered, usage = null } = request;
       const context = this.#context();
+      this.#containment.ran(usage, context.nowMs);
       const payment = this.#ledger.finishFulfilment(paymentId, attempt, delivered, context);
       if (payment === null) throw new Error(`no payment ${paymentId} to fulfil`);
       this.#waiters.notify(paymentId);
@@ -215,6 +204,41 @@ export class SettlementLedger extends DurableObject<Env> {
     this.#assertOwn(tenantId);
     this.#ledger.noteAnswered(paymentIds);
     this.#ledger.saveAnswered(this.#context());
+  }
+
+  /** Counts what the tenant's code moved through the egress policy. */
+  async reportEgress(tenantId: TenantId, use: EgressUse): Promise<void> {
+    this.#assertOwn(tenantId);
+    this.#containment.moved(use, Date.now());
+  }
+
+  async readContainment(tenantId: TenantId): Promise<ContainmentState> {
+    this.#assertOwn(tenantId);
+    return this.#containment.state(Date.now());
+  }
+
+  /** Immediate for new payments; what is known goes on. @param suspension null ends it */
+  async setSuspension(tenantId: TenantId, suspension: Suspension | null): Promise<void> {
+    this.#assertOwn(tenantId);
+    this.#containment.setSuspension(suspension);
+  }
+
+  async readOpenBusiness(tenantId: TenantId): Promise<OpenBusiness> {
+    this.#assertOwn(tenantId);
+    return openBusiness(this.ctx.storage.sql, this.#ledger.liveCalls(Date.now()));
+  }
+
+  /** Ends sales where nothing is open any more: looking and refusing what comes next are one turn. */
+  async close(tenantId: TenantId, suspension: Suspension): Promise<OpenBusiness> {
+    this.#assertOwn(tenantId);
+    const open = openBusiness(this.ctx.storage.sql, this.#ledger.liveCalls(Date.now()));
+    if (isSettledUp(open)) this.#containment.setSuspension(suspension);
+    return open;
+  }
+
+  async readExport(tenantId: TenantId, query: ExportQuery): Promise<ExportPage> {
+    this.#assertOwn(tenantId);
+    return exportPage(this.ctx.storage.sql, this.#payouts, this.#refunds, query);
   }
 
   async readPaymentStatus(tenantId: TenantId, paymentId: string): Promise<PaymentStatus | null> {
@@ -241,7 +265,7 @@ export class SettlementLedger extends DurableObject<Env> {
   /** Reserves a payout from confirmed credit and starts it; idempotent by key. */
   async requestPayout(request: PayoutRequest): Promise<PayoutReply<Payout>> {
     this.#assertOwn(request.tenantId);
-    const payoutId = this.#newId("out", request.tenantId);
+    const payoutId = newId("out", request.tenantId);
     const nonce = payoutNonce(payoutId);
     const identity = eip3009Identity(request.network, request.asset, request.payTo, nonce);
     return this.#payouts.request(request, { payoutId, nonce, identity }, Date.now());
@@ -255,7 +279,7 @@ export class SettlementLedger extends DurableObject<Env> {
   /** Reserves what is owed to a payer and starts giving it back; of one source, once. */
   async requestRefund({ tenantId, source }: RefundRequest): Promise<RefundReply> {
     this.#assertOwn(tenantId);
-    return this.#refunds.request(source, this.#newId("ref", tenantId), Date.now());
+    return this.#refunds.request(source, newId("ref", tenantId), Date.now());
   }
 
   async readRefund(tenantId: TenantId, refundId: string): Promise<Refund | null> {
@@ -316,28 +340,18 @@ export class SettlementLedger extends DurableObject<Env> {
     const isLastRetry = (alarmInfo?.retryCount ?? 0) >= ALARM_RETRIES_MAX;
     this.#store.alarmFired(isLastRetry ? Date.now() + ABANDONED_ALARM_MS : null);
     try {
-      await drainDue(
-        drainDependencies({
-          tenantId: this.#ownName(),
-          ledger: this.#ledger,
-          store: this.#store,
-          waiters: this.#waiters,
-          chains: this.#chains,
-          facilitators: this.#facilitators,
-          payoutSigning: this.#payoutSigning,
-          attemptLeaseMs: attemptLeaseMs(this.#config),
-        }),
-      );
-      await reconcile({
+      await alarmWork({
+        tenantId: this.#ownName(),
+        ledger: this.#ledger,
         store: this.#store,
-        chainOf: (network) => this.#chains.get(network) ?? null,
-        openedAtMs: () => openedAtMs(this.env.DB, this.#ownName()),
-        newDepositId: () => this.#newId("dep", this.#ownName()),
-        now: () => Date.now(),
+        waiters: this.#waiters,
+        chains: this.#chains,
+        facilitators: this.#facilitators,
+        payoutSigning: this.#payoutSigning,
+        attemptLeaseMs: attemptLeaseMs(this.#config),
+        env: this.env,
+        newDepositId: () => newId("dep", this.#ownName()),
       });
-      await forwardAlerts(this.#store.alerts, this.env, this.#ownName(), () => Date.now());
-      await this.#sweepResponses();
-      this.#ledger.removeSuperseded(SWEEP_LIMIT, Date.now());
     } catch (error) {
       logFailure("alarm", error);
       this.#store.rearmAt(Date.now() + RETRY_AFTER_MS);
@@ -346,12 +360,14 @@ export class SettlementLedger extends DurableObject<Env> {
     this.#store.rearm();
   }
 
-  /** Bodies in the bucket are deleted after the rows say so: a crash in between deletes them again. */
-  async #sweepResponses(): Promise<void> {
-    const objects = this.#ledger.removeExpiredResponses(SWEEP_LIMIT, this.#context());
-    if (objects.length === 0) return;
-    await this.env.RESPONSES.delete(objects.map(({ objectKey }) => objectKey));
-    this.#ledger.forgetObjects(objects);
+  #claimDependencies(tenantId: TenantId): ClaimDependencies {
+    return {
+      ledger: this.#ledger,
+      signIns: this.#signIns,
+      waiters: this.#waiters,
+      newPaymentId: () => newId("pay", tenantId),
+      now: () => Date.now(),
+    };
   }
 
   #operatorDependencies(): OperatorDependencies {
@@ -371,11 +387,6 @@ export class SettlementLedger extends DurableObject<Env> {
     return { nowMs: Date.now(), jitter: Math.random() };
   }
 
-  #newId(kind: PaymentIdKind, tenantId: TenantId): string {
-    const randomBytes = crypto.getRandomValues(new Uint8Array(PAYMENT_ID_RANDOM_BYTES));
-    return makePaymentId(kind, tenantId, Date.now(), randomBytes);
-  }
-
   #ownName(): TenantId {
     const tenantId = parseTenantId(this.ctx.id.name ?? "");
     if (tenantId === null) throw new Error("a ledger is always reached by its tenant's name");
@@ -385,13 +396,5 @@ export class SettlementLedger extends DurableObject<Env> {
   /** A ledger answers for its own tenant only, whatever the caller's routing did. */
   #assertOwn(tenantId: TenantId): void {
     if (this.ctx.id.name !== tenantId) throw new Error("this ledger is another tenant's");
-  }
-}
-
-/** A reference to another payment's body would hand its answer out. */
-function assertOwnBody({ tenantId, grant, response }: StageRequest): void {
-  if (response === null || response.body instanceof Uint8Array) return;
-  if (!response.body.key.startsWith(`${tenantId}/${grant.paymentId}/`)) {
-    throw new Error(`the body staged for ${grant.paymentId} is another payment's`);
   }
 }

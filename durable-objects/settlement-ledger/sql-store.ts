@@ -6,6 +6,7 @@ import { ReconciliationRows } from "./reconciliation-rows.ts";
 import { ResponseRows } from "./response-rows.ts";
 import type { LedgerStore, NotPromise } from "./store.ts";
 import { SupersededRows } from "./superseded-rows.ts";
+import { UsageRows } from "./usage-rows.ts";
 
 /** Alarms fire at whole steps of this, so that payments due one after another share one and not each have theirs. */
 const ALARM_GRAIN_MS = 250;
@@ -19,6 +20,7 @@ export class SqlStore implements LedgerStore {
   readonly deposits: DepositRows;
   readonly alerts: AlertRows;
   readonly reconciliations: ReconciliationRows;
+  readonly usage: UsageRows;
   readonly #storage: DurableObjectStorage;
   /** When the alarm is set to fire; null when it is not set. A cache of what the runtime knows. */
   #alarmAtMs: number | null = null;
@@ -34,6 +36,7 @@ export class SqlStore implements LedgerStore {
     this.deposits = new DepositRows(storage.sql, this.journal);
     this.alerts = new AlertRows(storage.sql, (atMs) => this.wakeAt(atMs));
     this.reconciliations = new ReconciliationRows(storage.sql);
+    this.usage = new UsageRows(storage.sql, (atMs) => this.wakeAt(atMs));
   }
 
   /** One within another is part of it: each would be a savepoint of its own, and none is undone alone. */
@@ -95,6 +98,7 @@ export class SqlStore implements LedgerStore {
       this.responses.nextExpiryAtMs(),
       this.alerts.nextForwardAtMs(),
       this.reconciliations.nextDueAtMs(),
+      this.usage.nextSaveAtMs(),
     ];
     const due = times.filter((time) => time !== null);
     if (due.length > 0) this.wakeAt(Math.min(...due));

@@ -20,6 +20,8 @@ export interface PaidRequest {
 export interface PaymentStore {
   byId(paymentId: string): Payment | null;
   byIdentity(identity: string): Payment | null;
+  /** The one payment that came with this payment identifier. */
+  byIdentifier(identifierHash: string): Payment | null;
   /** The payer's newest payment for the same request that may still land, or has an answer that was never given. */
   latestUnanswered(payer: string, requestFingerprint: string): Payment | null;
   /** Ids of payments that are due, the longest-waiting first. */

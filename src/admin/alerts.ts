@@ -77,6 +77,7 @@ alerts.post(
     await reviveDead(db, deadLetterId, nowMs, {
       atMs: nowMs,
       actor: "operator",
+      operator: context.var.operator,
       tenantId: PLATFORM,
       action: "alert.redeliver",
       subject: `${alert.alertId}`,

@@ -16,7 +16,7 @@ import {
 import { DEFAULT_REGION, REGIONS, type Region } from "../facilitator/region.ts";
 import { problem } from "../payment/problem.ts";
 import { limitBody, parseJsonBody, SMALL_BODY_BYTES_MAX } from "../tenant-api/request.ts";
-import { requireOperator } from "../tenant-api/require-operator.ts";
+import { type OperatorEnv, requireOperator } from "../tenant-api/require-operator.ts";
 import { auditStatement, listAudit } from "../tenant/directory/audit.ts";
 import { PLATFORM } from "../tenant/tenant-id.ts";
 
@@ -27,13 +27,13 @@ const REGION_ANSWER_MS_MAX = 5_000;
 /** What each action makes of a breaker. */
 const FORCED_STATE = { open: "open", close: "closed", auto: "auto" } as const;
 
-export const facilitators = new Hono<{ Bindings: Env }>();
+export const facilitators = new Hono<OperatorEnv>();
 
 facilitators.get("/facilitators", requireOperator, async (context) => {
   const [{ answers, unreachableRegions }, canary, audit] = await Promise.all([
     askRegions(context.env, REGIONS, (health) => health.view()),
     configOf(context.env).canary === null ? null : facilitatorCanaryOf(context.env).view(),
-    listAudit(context.env.DB, PLATFORM, AUDIT_ENTRIES_SHOWN),
+    listAudit(context.env.DB, { tenantId: PLATFORM, limit: AUDIT_ENTRIES_SHOWN }),
   ]);
   const regions = answers.map(({ region, answer }) => ({ region, ...answer })).filter(isInUse);
   const decisions = audit.filter(({ action }) => action.startsWith("facilitator."));
@@ -57,6 +57,7 @@ facilitators.post(
     await auditStatement(context.env.DB, {
       atMs: Date.now(),
       actor: "operator",
+      operator: context.var.operator,
       tenantId: PLATFORM,
       action: `facilitator.${action.data}`,
       subject: facilitatorId,

@@ -1,5 +1,5 @@
 /** `/admin/tenants/{id}/payments`: one payment with everything that explains it, and what an operator can do to it. */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import * as z from "zod";
 import { ledgerOf } from "../../durable-objects/settlement-ledger/client.ts";
 import {
@@ -67,12 +67,12 @@ payments.get("/tenants/:tenantId/payments/:paymentId", async (context) => {
   if (tenantOfPaymentId(paymentId) !== tenantId) return problem("not_found");
   const [payment, audit] = await Promise.all([
     ledgerOf(context.env, tenantId).inspectPayment(paymentId),
-    listAudit(context.env.DB, tenantId, AUDIT_ENTRIES_SHOWN, paymentId),
+    listAudit(context.env.DB, { tenantId, subject: paymentId, limit: AUDIT_ENTRIES_SHOWN }),
   ]);
   if (payment === null) return problem("not_found");
   const answer: AdminPaymentDetail = {
     ...payment,
-    audit: audit.map(({ subject: _subject, ...entry }) => entry),
+    audit: audit.map(({ subject: _subject, tenantId: _tenantId, ...entry }) => entry),
   };
   return context.json(answer);
 });
@@ -86,7 +86,7 @@ payments.post(
     if (!(await isPaymentOf(context.env, tenantId, paymentId))) return problem("not_found");
     const parsed = parseJsonBody(await context.req.text(), retryRequestSchema);
     if (!parsed.ok) return parsed.response;
-    await audited(context.env, tenantId, "payment.retry", paymentId, parsed.value);
+    await audited(context, "payment.retry", paymentId, parsed.value);
     const reply = await ledgerOf(context.env, tenantId).retryPayment(paymentId);
     return reply.result === "accepted"
       ? context.json(reply.payment, 202)
@@ -104,7 +104,7 @@ payments.post(
     const parsed = parseJsonBody(await context.req.text(), resolveRequestSchema);
     if (!parsed.ok) return parsed.response;
     const { resolution, transaction = null, reason } = parsed.value;
-    await audited(context.env, tenantId, "payment.resolve", paymentId, {
+    await audited(context, "payment.resolve", paymentId, {
       resolution,
       transaction,
       reason,
@@ -133,8 +133,7 @@ async function isPaymentOf(env: Env, tenantId: TenantId, paymentId: string): Pro
 
 /** Before the ledger does anything: what is not on record must not happen. */
 async function audited(
-  env: Env,
-  tenantId: TenantId,
+  { env, var: { operator, tenantId } }: Context<TenantPathEnv>,
   action: "payment.retry" | "payment.resolve",
   paymentId: string,
   detail: Readonly<Record<string, string | null>>,
@@ -142,6 +141,7 @@ async function audited(
   const entry = {
     atMs: Date.now(),
     actor: "operator",
+    operator,
     tenantId,
     action,
     subject: paymentId,

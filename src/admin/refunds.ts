@@ -58,6 +58,7 @@ async function refund(context: Context<TenantPathEnv>, source: RefundSource): Pr
   await auditStatement(context.env.DB, {
     atMs: Date.now(),
     actor: "operator",
+    operator: context.var.operator,
     tenantId,
     action: `${source.kind}.refund`,
     subject: source.id,

@@ -1,6 +1,6 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { ConfigError } from "../config-source.ts";
-import { configOf } from "../config.ts";
+import { parseNetworks } from "../config.ts";
 import type { Authorization } from "../settlement/authorization.ts";
 import { type TenantRecord, readTenant } from "../tenant/directory/tenants.ts";
 import type { TenantId } from "../tenant/tenant-id.ts";
@@ -19,6 +19,14 @@ import {
 } from "./payout-policy.ts";
 import type { NamedLog, NamedTransfer } from "./port.ts";
 
+/** All it knows: no token, no key of tenants, no facilitator. Of the database it reads tenants. */
+export interface SignerEnv {
+  readonly ENVIRONMENT: string;
+  readonly NETWORKS: string;
+  readonly DEPOSIT_SEED: string;
+  readonly DB: D1Database;
+}
+
 export type SigningReply =
   | {
       readonly result: "signed";
@@ -35,7 +43,7 @@ export type SigningReply =
  *
  * Refusals are answers. All methods throw a ConfigError when the seed is missing or malformed.
  */
-export class DepositSigner extends WorkerEntrypoint<Env> {
+export class DepositSigner extends WorkerEntrypoint<SignerEnv> {
   /** The account that receives a tenant's payments, lower-case hex. @param serial the tenant's number, from 1 */
   async depositAddress(serial: number): Promise<string> {
     const { address } = await this.#account(serial);
@@ -101,7 +109,7 @@ export class DepositSigner extends WorkerEntrypoint<Env> {
   }
 
   async #transfer(caip2: string, log: NamedLog): Promise<NamedTransfer> {
-    const network = configOf(this.env).networks.find((each) => each.caip2 === caip2);
+    const network = parseNetworks(this.env).find((each) => each.caip2 === caip2);
     if (network === undefined || network.rpcUrl === null) return { found: "unavailable" };
     return evmChainReader(network, network.rpcUrl).namedTransfer(log);
   }

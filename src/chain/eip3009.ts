@@ -96,11 +96,6 @@ export async function recoverAuthorizationSigner(
   }
 }
 
-/** Whether an authorization is signed by its payer, as far as that can be told without the chain. */
-export async function isSignedByPayer(signed: SignedAuthorization): Promise<boolean> {
-  return (await recoverAuthorizationSigner(signed)) === signed.authorization.payer;
-}
-
 /** A signed payout as an x402 v2 payment (scheme `exact`), so that any facilitator can settle it. */
 export function wirePayoutPayment(
   authorization: Authorization,

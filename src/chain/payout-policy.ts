@@ -1,6 +1,6 @@
 /** What the signer of deposit accounts signs, and what it refuses whoever asks. Pure. */
 import * as z from "zod";
-import { addressSchema } from "../contracts/tenant-api.ts";
+import { addressSchema } from "../contracts/address.ts";
 import type { TenantRecord } from "../tenant/directory/tenants.ts";
 import { tenantIdSchema } from "../tenant/tenant-id.ts";
 import type { NamedTransfer } from "./port.ts";

@@ -5,14 +5,20 @@ import { balanceCommand } from "./commands/balance.ts";
 import { callCommand } from "./commands/call.ts";
 import { deployCommand } from "./commands/deploy.ts";
 import { devCommand } from "./commands/dev.ts";
+import { deploymentsCommand, rollbackCommand } from "./commands/deployments.ts";
+import { exportCommand } from "./commands/export.ts";
 import { goldenCommand } from "./commands/golden.ts";
 import { initCommand } from "./commands/init.ts";
+import { limitsCommand } from "./commands/limits.ts";
+import { operatorCommand } from "./commands/operator.ts";
+import { keyCommand } from "./commands/key.ts";
 import { payoutCommand } from "./commands/payout.ts";
 import { receiptsCommand } from "./commands/receipts.ts";
 import { refundCommand } from "./commands/refund.ts";
 import { secretCommand } from "./commands/secret.ts";
 import { tenantCommand } from "./commands/tenant.ts";
 import { uploadCommand } from "./commands/upload.ts";
+import { usageCommand } from "./commands/usage.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { printError } from "./output.ts";
 
@@ -35,12 +41,19 @@ function buildProgram(): Command {
     goldenCommand(),
     initCommand(),
     tenantCommand(),
+    operatorCommand(),
     uploadCommand(),
     deployCommand(),
+    deploymentsCommand(),
+    rollbackCommand(),
+    keyCommand(),
+    exportCommand(),
     secretCommand(),
+    limitsCommand(),
     callCommand(),
     receiptsCommand(),
     balanceCommand(),
+    usageCommand(),
     payoutCommand(),
     refundCommand(),
   ];

@@ -1,8 +1,23 @@
 /** The control plane (`/v1`) as typed calls: answers are checked against the contracts, failures become `CliError`s. */
 import * as z from "zod";
+import {
+  type LimitsAnswer,
+  limitsAnswerSchema,
+  type OverrideList,
+  overrideListSchema,
+  type OverrideView,
+  overrideViewSchema,
+} from "../contracts/limit-overrides.ts";
+import {
+  type ApiKeyList,
+  apiKeyListSchema,
+  type RotatedApiKey,
+  rotatedApiKeySchema,
+} from "../contracts/api-keys.ts";
 import { type ScriptBundle, type ScriptReport, scriptReportSchema } from "../contracts/script.ts";
 import {
   balanceSchema,
+  deploymentListSchema,
   createTenantResponseSchema,
   deploymentResponseSchema,
   payoutSchema,
@@ -13,6 +28,7 @@ import {
 import type {
   Balance,
   CreateTenantResponse,
+  DeploymentList,
   DeploymentResponse,
   Payout,
   Receipt,
@@ -20,13 +36,21 @@ import type {
   UploadReport,
 } from "../contracts/tenant-api.ts";
 import { type Refund, refundSchema } from "../contracts/refunds.ts";
+import { walletChallengeResponseSchema } from "../contracts/wallet.ts";
+import type { WalletChallengeResponse, WalletProof } from "../contracts/wallet.ts";
 import { secretListSchema, secretViewSchema } from "../contracts/secrets.ts";
 import type { SecretList, SecretView } from "../contracts/secrets.ts";
+import { type UsageReport, usageReportSchema } from "../contracts/usage.ts";
+import type { RaisedLimits } from "../tenant/limits.ts";
+import { type DeletedTenant, deletedTenantSchema } from "../contracts/tenant-lifecycle.ts";
 import { CliError } from "./exit-codes.ts";
 
 const REQUEST_TIMEOUT_MS = 30_000;
 /** The largest upload at a modest 1 MB/s of uplink, and the time to store it. */
 const UPLOAD_TIMEOUT_MS = 5 * 60_000;
+
+/** A gigabyte at 1 MB/s. */
+const EXPORT_TIMEOUT_MS = 20 * 60_000;
 
 const problemSchema = z.object({
   code: z.string(),
@@ -39,6 +63,11 @@ const REMEDIES: Readonly<Record<string, string>> = {
   forbidden: "this credential belongs to someone else: check CLAW_API_KEY and --tenant",
   dataset_not_uploaded: "run `claw upload` first",
   script_not_uploaded: "run `claw deploy`, which uploads the scripts of claw.json",
+  deployment_incomplete: "upload what is missing and run `claw deploy`",
+  last_api_key: "run `claw key rotate` first",
+  too_many_api_keys: "see `claw key list`, and revoke one",
+  tenant_not_empty:
+    "see `claw balance`; pay out with `claw payout`, and give back with `claw refund`",
   nothing_available: "payments become available once they are confirmed: see `claw balance`",
   insufficient_available_funds: "see `claw balance` for what is available",
 };
@@ -64,6 +93,7 @@ export interface TenantCreation {
   readonly wallet: string;
   readonly plan?: string | undefined;
   readonly collection?: string | undefined;
+  readonly walletProof?: WalletProof | undefined;
 }
 
 /** One platform, one credential (an API key, or the operator's token for `createTenant`). */
@@ -77,6 +107,16 @@ export class PlatformApi {
 
   createTenant(tenant: TenantCreation): Promise<CreateTenantResponse> {
     return this.#call(createTenantResponseSchema, postJson("/v1/tenants", tenant));
+  }
+
+  challengeWallet(wallet: {
+    readonly tenantId: string;
+    readonly wallet: string;
+  }): Promise<WalletChallengeResponse> {
+    return this.#call(
+      walletChallengeResponseSchema,
+      postJson("/v1/tenants/wallet-challenges", wallet),
+    );
   }
 
   uploadDataset(name: string, upload: DatasetUpload): Promise<UploadReport> {
@@ -127,6 +167,54 @@ export class PlatformApi {
     return this.#call(deploymentResponseSchema, postJson("/v1/deployments", manifest));
   }
 
+  deployments(query: URLSearchParams): Promise<DeploymentList> {
+    const path = withQuery("/v1/deployments", query);
+    return this.#call(deploymentListSchema, { method: "GET", path });
+  }
+
+  rollBack(deploymentId: string): Promise<DeploymentResponse> {
+    const path = `/v1/deployments/${encodeURIComponent(deploymentId)}/rollback`;
+    return this.#call(deploymentResponseSchema, { method: "POST", path });
+  }
+
+  apiKeys(): Promise<ApiKeyList> {
+    return this.#call(apiKeyListSchema, { method: "GET", path: "/v1/keys" });
+  }
+
+  rotateApiKey(overlapSeconds: number | undefined): Promise<RotatedApiKey> {
+    return this.#call(rotatedApiKeySchema, postJson("/v1/keys/rotate", { overlapSeconds }));
+  }
+
+  /** The answer has no body. */
+  revokeApiKey(prefix: string): Promise<null> {
+    const path = `/v1/keys/${encodeURIComponent(prefix)}`;
+    return this.#call(z.null(), { method: "DELETE", path });
+  }
+
+  /** As the tenant itself. */
+  deleteOwnTenant(confirm: string, reason: string | undefined): Promise<DeletedTenant> {
+    const query = new URLSearchParams({ confirm, ...(reason === undefined ? {} : { reason }) });
+    return this.#call(deletedTenantSchema, {
+      method: "DELETE",
+      path: withQuery("/v1/tenant", query),
+    });
+  }
+
+  /** As an operator. */
+  deleteTenant(tenantId: string, reason: string): Promise<DeletedTenant> {
+    const path = `/admin/tenants/${encodeURIComponent(tenantId)}/delete`;
+    return this.#call(deletedTenantSchema, postJson(path, { confirm: tenantId, reason }));
+  }
+
+  /** An answer of lines (NDJSON) as it comes. @param path of an export, or the URL of rows that it names */
+  async exported(path: string): Promise<ReadableStream<Uint8Array>> {
+    const { pathname } = new URL(path, this.#url);
+    const request = { method: "GET", path: pathname, timeoutMs: EXPORT_TIMEOUT_MS } as const;
+    const response = await this.#send(request);
+    if (response.ok && response.body !== null) return response.body;
+    throw refusal(response.status, parseJsonOrNull(await response.text()), this.#url);
+  }
+
   receipts(query: URLSearchParams): Promise<ReceiptList> {
     return this.#call(receiptListSchema, { method: "GET", path: withQuery("/v1/receipts", query) });
   }
@@ -140,6 +228,22 @@ export class PlatformApi {
 
   balance(): Promise<Balance> {
     return this.#call(balanceSchema, { method: "GET", path: "/v1/balance" });
+  }
+
+  limits(): Promise<LimitsAnswer> {
+    return this.#call(limitsAnswerSchema, { method: "GET", path: "/v1/limits" });
+  }
+
+  requestOverride(limits: RaisedLimits, reason: string): Promise<OverrideView> {
+    return this.#call(overrideViewSchema, postJson("/v1/limit-overrides", { limits, reason }));
+  }
+
+  overrides(): Promise<OverrideList> {
+    return this.#call(overrideListSchema, { method: "GET", path: "/v1/limit-overrides" });
+  }
+
+  usage(): Promise<UsageReport> {
+    return this.#call(usageReportSchema, { method: "GET", path: "/v1/usage" });
   }
 
   /** @param amountAtomic everything available when undefined */

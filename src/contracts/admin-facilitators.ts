@@ -22,6 +22,8 @@ export interface RegionHealthView extends HealthView {
 export interface FacilitatorAuditEntry {
   readonly auditId: number;
   readonly atMs: number;
+  /** Name of who decided it; null for what was decided before operators were named. */
+  readonly operator: string | null;
   /** Id of the facilitator. */
   readonly subject: string;
   /** For example `facilitator.open`. */

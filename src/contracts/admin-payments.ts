@@ -127,6 +127,8 @@ export const adminPaymentDetailSchema = paymentInspectionSchema.extend({
       auditId: z.number().int(),
       atMs: z.number().int(),
       actor: z.string(),
+      /** Name; null for what happened before operators were named. */
+      operator: z.string().nullable(),
       action: z.string(),
       detail: z.record(z.string(), z.union([z.string(), z.number(), z.null()])),
     }),

@@ -4,11 +4,14 @@
  * Amounts are `bigint` atomic units (they cross RPC); times are milliseconds since the epoch.
  */
 import type { WirePayment } from "../payment/wire.ts";
-import type { Authorization, SignedAuthorization } from "../settlement/authorization.ts";
+import type { Authorization } from "../settlement/authorization.ts";
+import type { NotAdmitted } from "../settlement/claim.ts";
 import type { SettleOutcome } from "../settlement/outcome.ts";
 import type { ReplayProofs } from "../settlement/payment.ts";
+import type { AdmissionLimits, UsageByPeriod } from "../tenant/budgets.ts";
 import type { TenantId } from "../tenant/tenant-id.ts";
-import type { PlanId } from "./snapshot.ts";
+import type { Collection, PlanId } from "./snapshot.ts";
+import type { Suspension, Usage } from "./usage.ts";
 
 export interface ClaimRequest {
   readonly tenantId: TenantId;
@@ -22,15 +25,54 @@ export interface ClaimRequest {
   readonly payer: string;
   /** Why a payment never seen before would be refused (price, expiry, ...); null when it would be taken. */
   readonly refusal: string | null;
-  readonly signed: SignedAuthorization;
-  /** Whether the signature is the payer's own; null leaves it to the ledger to find out where it matters. */
-  readonly signatureProved: boolean | null;
+  /** Until when its authorization could land, milliseconds since the epoch. */
+  readonly validBeforeMs: number;
+  /** Whether the signature is known to be the payer's own; a contract wallet's never is. */
+  readonly signatureProved: boolean;
   readonly resignGuard: boolean;
   readonly replayGraceMs: number;
   /** Whether the route lets its handler run while the payment is verified; needs a proved signature. */
   readonly alongside?: boolean;
+  /** Of whoever has signed in with this request; null or left out when nobody has. */
+  readonly signIn?: SignIn | null;
   /** Payments of this ledger whose answers this edge has written out since its last call. */
   readonly answered: readonly string[];
+  /** In force for the tenant now. */
+  readonly limits: AdmissionLimits;
+}
+
+/** Who somebody is, proved by a signature over a challenge of ours. It fetches one answer. */
+export interface SignIn {
+  /** Lower-case hex. */
+  readonly address: string;
+  /** Of the challenge. */
+  readonly nonce: string;
+  readonly expiresAtMs: number;
+}
+
+/** Asks for an answer that was paid for, without the payment. */
+export interface PaidAnswerRequest {
+  readonly tenantId: TenantId;
+  readonly requestFingerprint: string;
+  readonly signIn: SignIn;
+}
+
+export type PaidAnswerReply =
+  | Extract<ClaimReply, { result: "replay" | "in_progress" | "unknown" }>
+  | { readonly result: "nothing_paid" }
+  /** It has fetched its answer already. */
+  | { readonly result: "sign_in_used" };
+
+/** What one run of a handler used, as far as the edge can tell (docs/containment.md). */
+export interface HandlerUsage {
+  /** Wall clock, milliseconds. */
+  readonly durationMs: number;
+  /** An upper bound, milliseconds. */
+  readonly cpuMs: number;
+  /** Bodies that went to and came from a tenant's own API; what scripts move, egress reports by itself. */
+  readonly egressBytes: number;
+  /** Whether it passed a limit of one run. */
+  readonly limitError: boolean;
 }
 
 /** The right to work on a payment until the lease ends; the fence is checked by `stage` and `release`. */
@@ -50,6 +92,8 @@ export interface BufferedResponse {
   readonly status: number;
   /** In the order they were sent, payment headers excluded (they are added on the way out). */
   readonly headers: readonly StoredHeader[];
+  /** The URL that its signed receipt is for; left out when none is signed. */
+  readonly receiptUrl?: string | undefined;
   readonly body: Uint8Array;
 }
 
@@ -131,7 +175,8 @@ export type ClaimReply =
       readonly paymentId: string;
       readonly settlement: SettlementSummary;
     }
-  | { readonly result: "refused"; readonly reason: string };
+  | { readonly result: "refused"; readonly reason: string }
+  | ({ readonly result: "not_admitted" } & NotAdmitted);
 
 /** What the payer is told about a settlement: the fields of the PAYMENT-RESPONSE header. */
 export interface SettlementSummary {
@@ -140,6 +185,8 @@ export interface SettlementSummary {
   readonly network: string;
   readonly payer: string;
   readonly amountAtomic: bigint;
+  /** Null when nobody knows: an operator let the answer go. */
+  readonly settledAtMs: number | null;
 }
 
 export interface StageRequest {
@@ -150,7 +197,11 @@ export interface StageRequest {
   /** What a facilitator is sent, now and at every retry. */
   readonly wire: WirePayment;
   readonly route: { readonly path: string; readonly method: string; readonly url: string };
+  /** Says what the platform keeps of the price, as `collection` does: nothing of what never reaches it. */
   readonly plan: PlanId;
+  readonly collection: Collection;
+  /** How long the response is kept after now, or can be come for where it is paid upfront; milliseconds. */
+  readonly retentionMs: number;
   /** Null on an upfront route, where the handler runs after the settlement. */
   readonly response: StoredResponse | null;
   /** Facilitator of the first attempt, which the caller makes right after this call returns. */
@@ -159,6 +210,8 @@ export interface StageRequest {
   readonly boundFacilitatorId: string | null;
   /** How long the attempt may stay unanswered before it counts as ambiguous. */
   readonly attemptLeaseMs: number;
+  /** Of the run that made the response; null or left out without one. */
+  readonly usage?: HandlerUsage | null;
 }
 
 export type StageReply =
@@ -197,6 +250,8 @@ export interface FulfilmentRequest {
   readonly grant: FulfilmentGrant;
   /** Whether the handler answered 2xx. */
   readonly delivered: boolean;
+  /** Null or left out when it did not run after all. */
+  readonly usage?: HandlerUsage | null;
 }
 
 export type FulfilmentReply =
@@ -206,12 +261,24 @@ export type FulfilmentReply =
   | { readonly result: "pending" }
   | { readonly result: "undelivered" };
 
+/** What a tenant's code moved through the egress policy since the last report. */
+export type EgressUse = Pick<Usage, "egressBytes" | "subrequests">;
+
+export interface ContainmentState {
+  /** Today's and this month's. */
+  readonly usage: UsageByPeriod;
+  readonly suspension: Suspension | null;
+  readonly atMs: number;
+}
+
 export interface ReleaseRequest {
   readonly tenantId: TenantId;
   readonly identity: string;
   readonly grant: ClaimGrant;
   /** Whether its handler ran for nothing, for a payment whose signature is its payer's. */
   readonly handlerRan: boolean;
+  /** Of its run, for whichever payment; null or left out when it did not run. */
+  readonly usage?: HandlerUsage | null;
 }
 
 export interface ReceiptQuery {

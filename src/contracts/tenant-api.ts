@@ -1,31 +1,38 @@
 /** Bodies of the control plane's HTTP interface (`/v1/*`): one schema for server, CLI and tests. */
 import * as z from "zod";
 import { tenantIdSchema } from "../tenant/tenant-id.ts";
+import { addressSchema } from "./address.ts";
 import { depositSchema, refundSchema } from "./refunds.ts";
 import { collectionSchema, columnSchema, planIdSchema } from "./snapshot.ts";
+import { walletProofSchema } from "./wallet.ts";
 
-/** 20-byte hex; compared in lower case. */
-export const addressSchema = z
-  .string()
-  .regex(/^0x[0-9a-fA-F]{40}$/, "must be an address: 0x and 40 hexadecimal digits")
-  .transform((address) => address.toLowerCase());
-
-export const createTenantRequestSchema = z.strictObject({
-  tenantId: tenantIdSchema,
-  plan: planIdSchema.default("free"),
-  /** Where payouts go. */
-  wallet: addressSchema,
-  collection: collectionSchema.default("treasury"),
-});
+export const createTenantRequestSchema = z
+  .strictObject({
+    tenantId: tenantIdSchema,
+    plan: planIdSchema.default("free"),
+    /** Where payouts go; for direct collection where payments arrive. */
+    wallet: addressSchema,
+    collection: collectionSchema.default("treasury"),
+    /** For direct collection: that the wallet is the tenant's own. */
+    walletProof: walletProofSchema.optional(),
+  })
+  .refine(
+    ({ collection, walletProof }) => (collection === "direct") === (walletProof !== undefined),
+    {
+      path: ["walletProof"],
+      error: "goes with direct collection, always: ask POST /v1/tenants/wallet-challenges for it",
+    },
+  );
 
 export const createTenantResponseSchema = z.object({
   tenantId: tenantIdSchema,
   /** Shown this once; only its hash is kept. */
   apiKey: z.string(),
-  /** Deposit account that receives this tenant's payments. */
+  /** Receives this tenant's payments: a deposit account of its own, or for direct collection its wallet. */
   payTo: z.string(),
   plan: planIdSchema,
   wallet: z.string(),
+  collection: collectionSchema,
 });
 export type CreateTenantResponse = z.infer<typeof createTenantResponseSchema>;
 
@@ -57,6 +64,10 @@ export const deploymentResponseSchema = z.object({
       methods: z.array(z.string()),
       price: z.string(),
       priceAtomic: z.string(),
+      /** All ways to pay, where the manifest names several; the rest here is about the first one. */
+      options: z
+        .array(z.object({ network: z.string(), asset: z.string(), priceAtomic: z.string() }))
+        .optional(),
       /** What the platform keeps of one call, atomic units. */
       feeAtomic: z.string(),
       /** What the tenant is owed for one call, atomic units. */
@@ -74,6 +85,8 @@ export const deploymentListSchema = z.object({
       createdAtMs: z.number().int(),
     }),
   ),
+  /** What was on sale before the active one: where a rollback without a choice goes; null when there was nothing. */
+  previousDeploymentId: z.string().nullable(),
   /** Pass as `cursor` for the next page; null on the last. */
   nextCursor: z.string().nullable(),
 });
@@ -160,12 +173,22 @@ export const balanceSchema = z.object({
 });
 export type Balance = z.infer<typeof balanceSchema>;
 
+/** Which token's books are meant: the first one of the tenant's network when left out. */
+const booksShape = {
+  /** CAIP-2. */
+  network: z.string().max(64).optional(),
+  /** Address of the token. */
+  asset: z.string().max(64).optional(),
+};
+export const balanceQuerySchema = z.strictObject(booksShape);
+
 export const createPayoutRequestSchema = z.strictObject({
   /** Atomic units; everything available when left out. */
   amountAtomic: z
     .string()
     .regex(/^[1-9][0-9]{0,29}$/, "must be a positive whole number of atomic units")
     .optional(),
+  ...booksShape,
 });
 
 export const payoutStateSchema = z.enum([

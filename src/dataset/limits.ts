@@ -47,4 +47,18 @@ export const SCAN_ROWS_MAX = 4 * ROWS_MAX;
 /** Rows a download asks for at a time; the page size in bytes usually ends it before. */
 export const DOWNLOAD_PAGE_ROWS = 10_000;
 
+/** Of a dataset's rows, what anyone sees without paying. */
 export const SAMPLE_ROWS_MAX = 5;
+
+/** One row in so many may be in the sample: a dataset of eight rows is not given away by showing five. */
+const SAMPLE_SHARE = 10;
+
+/** JSON text of one dataset's sample: a row can be of megabytes, a free document can't. */
+export const SAMPLE_BYTES_MAX = 65_536;
+
+/** Each costs two calls of its object, and nobody pays for them. */
+export const SAMPLE_DATASETS_MAX = 20;
+
+export function sampleRowsMax(rowCount: number): number {
+  return Math.min(SAMPLE_ROWS_MAX, Math.floor(rowCount / SAMPLE_SHARE));
+}

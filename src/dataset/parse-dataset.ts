@@ -17,6 +17,9 @@ import { RowChunks } from "./row-chunks.ts";
 export interface ParseOptions {
   /** Declared types by published or source name of the column; they win over what the values look like. */
   readonly types?: Readonly<Record<string, ColumnType>>;
+  /** What the owner may have, where that is less than the most that anybody may. */
+  readonly bytesMax?: number;
+  readonly rowsMax?: number;
 }
 
 export interface ParsedDataset {
@@ -38,12 +41,13 @@ export function parseDataset(
   format: DatasetFormat,
   options: ParseOptions = {},
 ): ParseResult {
-  if (bytes.length > UPLOAD_BYTES_MAX) {
-    const message = `the file has ${bytes.length} bytes, one upload at most ${UPLOAD_BYTES_MAX}`;
+  const bytesMax = Math.min(options.bytesMax ?? UPLOAD_BYTES_MAX, UPLOAD_BYTES_MAX);
+  if (bytes.length > bytesMax) {
+    const message = `the file has ${bytes.length} bytes, one upload at most ${bytesMax}`;
     return datasetFailure("dataset_too_large", message);
   }
   const isText = format === "csv";
-  const spool = new RowSpool(isText);
+  const spool = new RowSpool(isText, Math.min(options.rowsMax ?? ROWS_MAX, ROWS_MAX));
   const types = Object.entries(options.types ?? {});
   const jsonNames = new Set(types.flatMap(([name, type]) => (type === "json" ? [name] : [])));
   const read = isText
@@ -77,15 +81,17 @@ class RowSpool {
   rowCount = 0;
   readonly #statistics: ColumnStatistics[] = [];
   readonly #isText: boolean;
+  readonly #rowsMax: number;
   readonly #rows = new RowChunks();
 
-  constructor(isText: boolean) {
+  constructor(isText: boolean, rowsMax: number) {
     this.#isText = isText;
+    this.#rowsMax = rowsMax;
   }
 
   readonly visit: RecordVisitor = (cells, row) => {
-    if (this.rowCount >= ROWS_MAX) {
-      const message = `the file has more than ${ROWS_MAX} rows, the most one upload can have`;
+    if (this.rowCount >= this.#rowsMax) {
+      const message = `the file has more than ${this.#rowsMax} rows, the most one upload can have`;
       return datasetFailure("too_many_rows", message, { row });
     }
     // Refused here already, because statistics and rows of thousands of columns would fill the memory.

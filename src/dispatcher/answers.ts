@@ -1,11 +1,15 @@
 /** What a paying client is answered, for every way a paid call can end (docs/errors.md). */
 import type { BufferedResponse, ClaimReply, SettlementSummary } from "../contracts/ledger.ts";
+import { receiptExtensions } from "../payment/extensions/offer-receipt.ts";
+import { signingKeyOf } from "../payment/extensions/signing-key.ts";
+import { platformUrl } from "../payment/platform-url.ts";
 import { type ProblemCode, problem } from "../payment/problem.ts";
 import { retryAfterSeconds } from "../payment/retry-after.ts";
 import { settlementHeader } from "../payment/settlement-header.ts";
 import { reportAnswer, reportWhenWritten } from "./answered.ts";
 import { challenge } from "./challenge.ts";
 import type { IdentifiedCall, IdentifiedPayment, Refusal } from "./identified-call.ts";
+import { answerNotAdmitted } from "./not-admitted.ts";
 import type { HandlerResult } from "./run-handler.ts";
 import { loadBody } from "./stored-body.ts";
 
@@ -34,18 +38,9 @@ export async function answerKnown(
 ): Promise<Response> {
   switch (reply.result) {
     case "replay":
-      return answerStored(
-        call,
-        reply.paymentId,
-        await loadBody(call.env, reply.response),
-        reply.settlement,
-        {
-          "Idempotent-Replayed": "true",
-          "Payment-Status": "replayed",
-          ...supersededHeaders(reply.supersededBy),
-        },
-        reply.answered,
-      );
+      return answerReplay(call, reply);
+    case "not_admitted":
+      return answerNotAdmitted(reply);
     case "undelivered":
       return answerUndelivered(call, reply.paymentId, reply.settlement);
     case "in_progress":
@@ -63,13 +58,13 @@ export async function answerKnown(
       );
     case "conflict":
       return problem("payment_conflict", {
-        detail: "Make a new payment for this request.",
+        detail: "Make a new payment for this request, with a payment-identifier of its own.",
         headers: { "Payment-Status": "not-charged" },
       });
     case "proof_required":
       return problem("replay_proof_required", {
         detail:
-          "The stored answer belongs to its payer: send the quote, payment-identifier or Idempotency-Key of the first request.",
+          "The stored answer belongs to its payer: send the quote, payment-identifier or Idempotency-Key of the first request, or sign in with its wallet.",
         headers: { "Payment-Status": "not-charged" },
         extra: { paymentId: reply.paymentId },
       });
@@ -85,6 +80,31 @@ export async function answerKnown(
     default:
       return reply satisfies never;
   }
+}
+
+/** What of a call its stored answer depends on: who fetches it need not send a payment. */
+export type AnsweredCall = Pick<IdentifiedPayment, "env" | "execution" | "config"> & {
+  readonly paid: Pick<IdentifiedPayment["paid"], "snapshot">;
+  readonly payment: Pick<IdentifiedPayment["payment"], "x402Version">;
+};
+
+/** The stored answer, as it was sent the first time. */
+export async function answerReplay(
+  call: AnsweredCall,
+  reply: Extract<ClaimReply, { result: "replay" }>,
+): Promise<Response> {
+  return answerStored(
+    call,
+    reply.paymentId,
+    await loadBody(call.env, reply.response),
+    reply.settlement,
+    {
+      "Idempotent-Replayed": "true",
+      "Payment-Status": "replayed",
+      ...supersededHeaders(reply.supersededBy),
+    },
+    reply.answered,
+  );
 }
 
 /** Says that an earlier payment for the same request stands in for this one, whatever has become of that one. */
@@ -106,7 +126,7 @@ export function answerPaid(
 }
 
 function answerStored(
-  call: IdentifiedPayment,
+  call: AnsweredCall,
   paymentId: string,
   response: BufferedResponse,
   summary: SettlementSummary,
@@ -115,7 +135,7 @@ function answerStored(
 ): Response {
   const { status, body } = response;
   const headers = headersOf(response.headers, {
-    ...paidHeaders(call, paymentId, summary),
+    ...paidHeaders(call, paymentId, summary, response.receiptUrl),
     ...extra,
   });
   if (isKnownAnswered) return new Response(mayHaveBody(status) ? body : null, { status, headers });
@@ -129,13 +149,24 @@ function answerStored(
   return new Response(null, { status, headers });
 }
 
-/** What goes with every answer to a settled payment; a problem that is one says so with its own status. */
+/**
+ * What goes with every answer to a settled payment; a problem that is one says so with its own status.
+ * @param receiptUrl what was delivered, where a receipt for it is signed
+ */
 export function paidHeaders(
-  { payment }: Pick<IdentifiedPayment, "payment">,
+  { payment, config }: Pick<AnsweredCall, "payment" | "config">,
   paymentId: string,
   summary: SettlementSummary,
+  receiptUrl?: string,
 ): Readonly<Record<string, string>> {
-  const [name, value] = settlementHeader(payment.x402Version, { success: true, summary });
+  const [name, value] = settlementHeader(payment.x402Version, {
+    success: true,
+    summary,
+    extensions:
+      receiptUrl === undefined
+        ? null
+        : receiptExtensions(summary, new URL(receiptUrl), signingKeyOf(config.quoteSecret)),
+  });
   return {
     "Cache-Control": "private",
     "Payment-Status": "settled",
@@ -146,7 +177,7 @@ export function paidHeaders(
 
 /** Paid upfront, and the handler failed as often as it may. */
 export function answerUndelivered(
-  call: Pick<IdentifiedPayment, "payment">,
+  call: Pick<IdentifiedPayment, "payment" | "config">,
   paymentId: string,
   settlement: SettlementSummary,
 ): Response {
@@ -173,7 +204,10 @@ export function answerDeclined(
   return problem(code, {
     detail,
     headers: { "Payment-Status": "not-charged" },
-    extra: { paymentId },
+    extra: {
+      paymentId,
+      ...(handled.result === "too_large" ? { limit: "responseBytesMax" } : {}),
+    },
   });
 }
 
@@ -216,6 +250,18 @@ export function answerRefused(
       detail: refusal.detail,
       headers: { "Payment-Status": "not-charged" },
       extra: { parameter: refusal.parameter },
+    });
+  }
+  if (refusal.code === "malformed_payment") {
+    return problem("malformed_payment", {
+      detail: refusal.detail,
+      headers: { "Payment-Status": "not-charged" },
+    });
+  }
+  if (refusal.code === "payment_identifier_required") {
+    return problem("payment_identifier_required", {
+      detail: "Send an id of your own in extensions.payment-identifier.info.id.",
+      headers: { "Payment-Status": "not-charged" },
     });
   }
   if (refusal.code === "method_not_allowed") {
@@ -302,7 +348,7 @@ export function answerSettlementFailed(
   });
 }
 
-function retryable(
+export function retryable(
   code: ProblemCode,
   paymentId: string,
   retryAfterMs: number,
@@ -315,7 +361,7 @@ function retryable(
       "Payment-Status": "unknown",
       ...options.headers,
     },
-    extra: { paymentId, statusUrl: `/payments/${paymentId}` },
+    extra: { paymentId, statusUrl: platformUrl(`/payments/${paymentId}`) },
   });
 }
 

@@ -5,20 +5,30 @@ import { adminApi } from "../admin/admin-api.ts";
 import { ConfigError } from "../config-source.ts";
 import { configOf } from "../config.ts";
 import { tenantOfPaymentId } from "../payment/payment-id.ts";
+import { atOrigin, platformOrigin } from "../payment/platform-url.ts";
 import { problem } from "../payment/problem.ts";
 import { retryAfterSeconds } from "../payment/retry-after.ts";
 import { tenantApi } from "../tenant-api/tenant-api.ts";
+import { forAnyOrigin, preflight } from "./cors.ts";
+import { DID_PATH, didAnswer } from "./did-answer.ts";
+import { errorPages } from "./error-pages.ts";
 import type { Handlers } from "./handlers.ts";
-import { locateTenant } from "./locate-tenant.ts";
+import { type Location, locateTenant } from "./locate-tenant.ts";
+import { limitUnpaid } from "./rate-limits.ts";
 import { type EdgeRequest, tenantRequest } from "./tenant-request.ts";
 
 type AppContext = Context<{ Bindings: Env }>;
 
+/** Below it, payers ask what became of a payment. */
+const PAYMENTS_PATH = "/payments/";
+
 const platform = new Hono<{ Bindings: Env }>();
 platform.get("/healthz", (context) => context.json({ status: "ok" }));
-platform.get("/payments/:paymentId", paymentStatus);
+platform.get(`${PAYMENTS_PATH}:paymentId`, paymentStatus);
+platform.route("/errors", errorPages);
 platform.route("/v1", tenantApi);
 platform.route("/admin", adminApi);
+platform.get(DID_PATH, (context) => didAnswer(new URL(context.req.url), configOf(context.env)));
 platform.notFound(() => problem("not_found"));
 platform.onError((error, context) => failure(error, context.req.raw));
 
@@ -31,7 +41,10 @@ export function dispatcher(handlers: Handlers): Dispatcher {
   return {
     async fetch(request, env, execution) {
       try {
-        return await dispatch({ request, env, execution }, handlers);
+        const { baseDomain } = configOf(env);
+        return await atOrigin(platformOrigin(request.url, baseDomain), () =>
+          dispatch({ request, env, execution }, locateTenant(request.url, baseDomain), handlers),
+        );
       } catch (error) {
         return failure(error, request);
       }
@@ -39,24 +52,51 @@ export function dispatcher(handlers: Handlers): Dispatcher {
   };
 }
 
+/** Payers and their browsers come from anywhere; everybody else has the platform's own API. */
 async function dispatch(
   { request, env, execution }: Omit<EdgeRequest, "url">,
+  location: Location,
   handlers: Handlers,
 ): Promise<Response> {
-  const url = new URL(request.url);
-  const location = locateTenant(url, configOf(env).baseDomain);
+  if (location.found === "platform" && !location.path.startsWith(PAYMENTS_PATH)) {
+    return await platform.fetch(request, env, execution);
+  }
+  if (request.method === "OPTIONS") return forAnyOrigin(preflight());
+  const answer = await answerPayer({ request, env, execution }, location, handlers).catch(
+    (error: unknown) => failure(error, request),
+  );
+  return forAnyOrigin(request.method === "HEAD" ? withoutBody(answer) : answer);
+}
+
+/** A request to one of the URLs that payers and their browsers call. */
+async function answerPayer(
+  { request, env, execution }: Omit<EdgeRequest, "url">,
+  location: Location,
+  handlers: Handlers,
+): Promise<Response> {
   switch (location.found) {
     case "tenant":
-      return await tenantRequest({ request, url, env, execution }, location, handlers);
+      if (location.url.pathname === DID_PATH) return didAnswer(location.url, configOf(env));
+      return await tenantRequest(
+        { request, url: location.url, env, execution },
+        location,
+        handlers,
+      );
     case "platform":
       return await platform.fetch(request, env, execution);
     case "unknown_tenant":
       return problem("unknown_tenant");
     case "invalid_path":
-      return problem("invalid_path", { detail: `The path ${location.problem}.` });
+      return problem("invalid_path", { detail: location.problem });
     default:
       return location satisfies never;
   }
+}
+
+/** RFC 9110 section 9.3.2: as for GET, and nothing after the head. */
+function withoutBody(answer: Response): Response {
+  void answer.body?.cancel();
+  return new Response(null, { status: answer.status, headers: answer.headers });
 }
 
 /** `GET /payments/{paymentId}`: the state of a payment, for whoever has its id. */
@@ -64,6 +104,8 @@ async function paymentStatus(context: AppContext): Promise<Response> {
   const paymentId = context.req.param("paymentId") ?? "";
   const tenantId = tenantOfPaymentId(paymentId);
   if (tenantId === null) return problem("unknown_payment");
+  const limited = await limitUnpaid(context.env, context.req.raw);
+  if (limited !== null) return limited;
   const status = await ledgerOf(context.env, tenantId).readPaymentStatus(paymentId);
   if (status === null) return problem("unknown_payment");
   const headers: Record<string, string> = { "Cache-Control": "no-store" };
@@ -78,7 +120,7 @@ function failure(error: unknown, request: Request): Response {
     JSON.stringify({
       event: "request_failed",
       method: request.method,
-      path: new URL(request.url).pathname,
+      path: URL.parse(request.url)?.pathname,
       error: error instanceof Error ? error.message : String(error),
     }),
   );

@@ -1,26 +1,27 @@
-import { isSignedByPayer } from "../chain/eip3009.ts";
 import type { ClaimReply, ClaimRequest } from "../contracts/ledger.ts";
+import { admissionLimits } from "../tenant/budgets.ts";
+import { effectiveLimits } from "../tenant/limits.ts";
 import { takeAnswered } from "./answered.ts";
 import type { IdentifiedPayment } from "./identified-call.ts";
+import { readSignIn } from "./sign-in.ts";
 
-/**
- * Asks the ledger for the right to work on a payment; what depends on the route comes from the caller. Recovering a
- * signature costs more than all else here, so it is done now only where a run of the handler depends on it.
- */
+/** Asks the ledger for the right to work on a payment; what depends on the route comes from the caller. */
 export async function claim(
   call: IdentifiedPayment,
   terms: Pick<ClaimRequest, "refusal" | "resignGuard" | "replayGraceMs" | "alongside">,
 ): Promise<ClaimReply> {
-  const signatureProved = terms.alongside === true ? await isSignedByPayer(call.signed) : null;
+  const signIn = await readSignIn(call);
   return await call.ledger.claim({
     identity: call.identity,
     payloadDigest: call.payloadDigest,
     requestFingerprint: call.requestFingerprint,
     proofs: call.proofs,
     payer: call.payment.from,
-    signed: call.signed,
-    signatureProved,
+    validBeforeMs: call.payment.validBeforeMs,
+    signatureProved: call.signatureProved,
+    signIn: signIn?.ok === true ? signIn.signIn : null,
     answered: takeAnswered(call.paid.snapshot.tenantId),
+    limits: admissionLimits(effectiveLimits(call.paid.snapshot, Date.now())),
     ...terms,
   });
 }

@@ -3,7 +3,12 @@
  * times. Its answer passes through as it comes; it may leave only once the ledger has recorded that it does, so that
  * what was delivered is never also refunded.
  */
-import type { FulfilmentGrant, FulfilmentReply, SettlementSummary } from "../contracts/ledger.ts";
+import type {
+  FulfilmentGrant,
+  FulfilmentReply,
+  HandlerUsage,
+  SettlementSummary,
+} from "../contracts/ledger.ts";
 import { problem } from "../payment/problem.ts";
 import { FULFILMENT_ATTEMPTS_MAX } from "../settlement/fulfilment.ts";
 import {
@@ -14,7 +19,8 @@ import {
   supersededHeaders,
 } from "./answers.ts";
 import type { IdentifiedCall, IdentifiedPayment } from "./identified-call.ts";
-import { type StartedHandler, keptHeaders, startHandler } from "./run-handler.ts";
+import { receiptUrlOf } from "./paid-route.ts";
+import { type StartedHandler, keptHeaders, meterOf, startHandler } from "./run-handler.ts";
 
 /** A payment that settled before its handler ran, and the right to run it now. */
 export interface Owed {
@@ -25,19 +31,25 @@ export interface Owed {
 }
 
 export async function fulfil(call: IdentifiedCall, owed: Owed): Promise<Response> {
-  const handled = await startHandler(call, owed.grant.paymentId);
+  const meter = meterOf(call.paid);
+  const handled = await startHandler(call, owed.grant.paymentId, meter);
+  const usage = meter.usage(Date.now());
   if (handled.result !== "started") {
     return handled.result === "declined"
-      ? await answerRunDeclined(call, owed, handled)
-      : await answerRunFailed(call, owed, explain(handled));
+      ? await answerRunDeclined(call, owed, handled, usage)
+      : await answerRunFailed(call, owed, explain(handled), usage);
   }
   const { response } = handled;
-  const recorded = await call.ledger.recordFulfilment({ grant: owed.grant, delivered: true });
+  const { grant } = owed;
+  const recorded = await call.ledger.recordFulfilment({ grant, delivered: true, usage });
   if (recorded.result !== "fulfilled") {
     await response.body?.cancel();
     return answerNotDelivered(call, owed, recorded, "the answer could not be delivered");
   }
-  const headers = headersOf(keptHeaders(response.headers), ownHeaders(call, owed));
+  const headers = headersOf(
+    keptHeaders(response.headers),
+    ownHeaders(call, owed, receiptUrlOf(call.paid)),
+  );
   return new Response(response.body, { status: response.status, headers });
 }
 
@@ -46,18 +58,21 @@ async function answerRunDeclined(
   call: IdentifiedCall,
   owed: Owed,
   { response }: Extract<StartedHandler, { result: "declined" }>,
+  usage: HandlerUsage | null,
 ): Promise<Response> {
-  await call.ledger.recordFulfilment({ grant: owed.grant, delivered: false });
+  await call.ledger.recordFulfilment({ grant: owed.grant, delivered: false, usage });
   return answerBuffered(response, { ...ownHeaders(call, owed), "Cache-Control": "no-store" });
 }
 
-/** A run that brought no answer at all. */
+/** A run that brought no answer at all. @param usage null when it did not even start */
 export async function answerRunFailed(
   call: IdentifiedPayment,
   owed: Owed,
   reason: string,
+  usage: HandlerUsage | null = null,
 ): Promise<Response> {
-  const recorded = await call.ledger.recordFulfilment({ grant: owed.grant, delivered: false });
+  const { grant } = owed;
+  const recorded = await call.ledger.recordFulfilment({ grant, delivered: false, usage });
   return answerNotDelivered(call, owed, recorded, reason);
 }
 
@@ -78,9 +93,14 @@ function answerNotDelivered(
   });
 }
 
-function ownHeaders(call: IdentifiedPayment, owed: Owed): Readonly<Record<string, string>> {
+/** @param receiptUrl what was delivered, where a receipt for it is signed */
+function ownHeaders(
+  call: IdentifiedPayment,
+  owed: Owed,
+  receiptUrl?: string,
+): Readonly<Record<string, string>> {
   return {
-    ...paidHeaders(call, owed.grant.paymentId, owed.settlement),
+    ...paidHeaders(call, owed.grant.paymentId, owed.settlement, receiptUrl),
     ...supersededHeaders(owed.supersededBy),
   };
 }

@@ -1,5 +1,5 @@
 import { type TenantId, parseTenantId } from "../tenant/tenant-id.ts";
-import { type CanonicalPath, canonicalPath } from "./canonical-path.ts";
+import { canonicalPath } from "./canonical-path.ts";
 
 export type Location =
   | {
@@ -9,30 +9,54 @@ export type Location =
       readonly segments: readonly string[];
       /** The canonical path below the tenant, still encoded, for example `/cities/S%C3%A3o`. */
       readonly path: string;
+      /** The whole URL with that path, and without a fragment: the one that is quoted. */
+      readonly url: URL;
     }
-  | { readonly found: "platform" }
+  | {
+      readonly found: "platform";
+      /** As it was sent. */
+      readonly path: string;
+    }
   | { readonly found: "unknown_tenant" }
-  | { readonly found: "invalid_path"; readonly problem: string };
+  | {
+      readonly found: "invalid_path";
+      /** A sentence. */
+      readonly problem: string;
+    };
+
+/** With the longest path still short enough to be echoed in a payment header (`PAYMENT_HEADER_MAX`). */
+const QUERY_LENGTH_MAX = 6_144;
+
+/** Scheme and authority end where the path begins; a backslash begins one too, for the parser of the URL. */
+const RAW_PATH_PATTERN = /^[a-z]+:\/\/[^/\\?#]*([^?#]*)/i;
 
 /**
  * Whose URL this is: `/t/{tenant}/…` on the platform's own host, or `{tenant}.{base domain}`. Both give the same
  * tenant or none; a tenant's host has no platform routes.
+ * @param requestUrl as the request has it, not parsed
  */
-export function locateTenant(url: URL, baseDomain: string): Location {
+export function locateTenant(requestUrl: string, baseDomain: string): Location {
+  const url = URL.parse(requestUrl);
+  if (url === null) return { found: "invalid_path", problem: "The URL can't be parsed." };
+  const rawPath = RAW_PATH_PATTERN.exec(requestUrl)?.[1] || "/";
   const host = url.hostname.toLowerCase();
   const suffix = `.${baseDomain}`;
-  if (host.endsWith(suffix)) {
-    return withTenant(host.slice(0, -suffix.length), url.pathname, canonicalPath(url.pathname));
-  }
-  if (url.pathname !== "/t" && !url.pathname.startsWith("/t/")) return { found: "platform" };
-  const [, , tenant = "", ...rest] = url.pathname.split("/");
-  const path = `/${rest.join("/")}`;
-  return withTenant(tenant, path, canonicalPath(path));
+  if (host.endsWith(suffix)) return withTenant(url, host.slice(0, -suffix.length), "", rawPath);
+  if (rawPath !== "/t" && !rawPath.startsWith("/t/")) return { found: "platform", path: rawPath };
+  const [, , tenant = "", ...rest] = rawPath.split("/");
+  return withTenant(url, tenant, `/t/${tenant}`, `/${rest.join("/")}`);
 }
 
-function withTenant(tenant: string, path: string, canonical: CanonicalPath): Location {
+function withTenant(url: URL, tenant: string, prefix: string, rawPath: string): Location {
   const tenantId = parseTenantId(tenant);
   if (tenantId === null) return { found: "unknown_tenant" };
+  const canonical = canonicalPath(rawPath);
   if (!canonical.ok) return { found: "invalid_path", problem: canonical.problem };
-  return { found: "tenant", tenantId, segments: canonical.segments, path };
+  if (url.search.length > QUERY_LENGTH_MAX) {
+    const problem = `The query is longer than ${QUERY_LENGTH_MAX} characters.`;
+    return { found: "invalid_path", problem };
+  }
+  const { segments, path } = canonical;
+  const quoted = new URL(`${prefix}${path}${url.search}`, url.origin);
+  return { found: "tenant", tenantId, segments, path, url: quoted };
 }

@@ -6,32 +6,42 @@
  */
 import type { ClaimGrant } from "../contracts/ledger.ts";
 import { problem } from "../payment/problem.ts";
-import { PLANS } from "../tenant/plans.ts";
+import { reportExceedance } from "../runtime/limit-exceeded.ts";
+import { effectiveLimits } from "../tenant/limits.ts";
 import { afterClaim, answerDeclined, answerPaid, paidHeaders } from "./answers.ts";
 import { claim } from "./claim.ts";
 import { fulfil } from "./fulfil.ts";
 import { type IdentifiedCall, type PaidCall, identify } from "./identified-call.ts";
+import { receiptUrlOf } from "./paid-route.ts";
 import { readBody } from "./request-body.ts";
-import { runHandler } from "./run-handler.ts";
+import { meterOf, runHandler } from "./run-handler.ts";
 import { type Settled, stageAndSettle } from "./stage-and-settle.ts";
 import { storeBody } from "./stored-body.ts";
 import { answerUnavailable, kindOf, verifyPayment } from "./verify.ts";
 
 export async function paidCall(call: PaidCall): Promise<Response> {
-  const { requestBytesMax } = PLANS[call.paid.snapshot.plan];
+  const { requestBytesMax } = effectiveLimits(call.paid.snapshot, Date.now());
   const body = await readBody(call.request.body, requestBytesMax);
   if (!body.ok) {
+    reportExceedance(call.env.DB, {
+      tenantId: call.paid.snapshot.tenantId,
+      route: call.paid.route.path,
+      limit: "requestBytesMax",
+    });
     return problem("payload_too_large", {
       detail: `The request body is over ${requestBytesMax} bytes; nothing was charged.`,
       headers: { "Payment-Status": "not-charged" },
+      extra: { limit: "requestBytesMax" },
     });
   }
   const identified = identify(call, body.bytes);
+  const { route } = call.paid;
   const reply = await claim(identified, {
     refusal: identified.refusal?.code ?? null,
-    resignGuard: call.paid.route.resignGuard,
-    replayGraceMs: call.paid.route.replayGraceSeconds * 1_000,
-    alongside: call.paid.route.execution === "alongside",
+    resignGuard: route.resignGuard,
+    replayGraceMs: route.replayGraceSeconds * 1_000,
+    // A tenant's own code never runs for a payment that nobody has verified.
+    alongside: route.execution === "alongside" && route.handler.kind === "dataset",
   });
   switch (reply.result) {
     case "granted":
@@ -56,28 +66,34 @@ async function withClaim(
   const isUpfront = call.paid.route.settlement === "before";
   let staged = false;
   let handlerRan = alongside;
-  const early = alongside ? runHandler(call, paymentId) : null;
+  const meter = meterOf(call.paid);
+  const early = alongside ? runHandler(call, paymentId, meter) : null;
   try {
     const verified = await verifyPayment(call, paymentId);
     if (!verified.ok) return verified.response;
     handlerRan = !isUpfront;
-    const handled = isUpfront ? null : await (early ?? runHandler(call, paymentId));
+    const handled = isUpfront ? null : await (early ?? runHandler(call, paymentId, meter));
     if (handled !== null && handled.result !== "sold") return answerDeclined(handled, paymentId);
     const facilitatorIds = settlersOf(call, verified.facilitatorId);
     if (facilitatorIds === null) return answerUnavailable(paymentId, null);
+    const response =
+      handled === null ? null : { ...handled.response, receiptUrl: receiptUrlOf(call.paid) };
     const stored =
-      handled === null
+      response === null
         ? null
-        : await storeBody(call.env, call.paid.snapshot.tenantId, grant, handled.response);
-    const settled = await stageAndSettle(call, grant, stored, facilitatorIds);
+        : await storeBody(call.env, call.paid.snapshot.tenantId, grant, response);
+    const settled = await stageAndSettle(call, grant, stored, facilitatorIds, meter);
     // Not before: a claim that could not be staged would keep its payer waiting, and releasing a staged one is nothing.
     staged = true;
     if (!settled.ok) return settled.response;
-    return handled === null
+    return response === null
       ? await deliver(call, paymentId, settled)
-      : answerPaid(call, paymentId, handled.response, settled.settlement);
+      : answerPaid(call, paymentId, response, settled.settlement);
   } finally {
-    if (!staged) await call.ledger.release({ identity: call.identity, grant, handlerRan });
+    if (!staged) {
+      const usage = meter.usage(Date.now());
+      await call.ledger.release({ identity: call.identity, grant, handlerRan, usage });
+    }
   }
 }
 
@@ -88,7 +104,7 @@ function settlersOf(
 ): readonly [string, ...string[]] | null {
   const { facilitatorIds, lastResortIds } = call.facilitators.candidatesForSettle(
     kindOf(call),
-    null,
+    call.offer.facilitator?.facilitatorId ?? null,
     call.paid.snapshot.tenantId,
   );
   const [first = verifiedBy, ...others] = [...facilitatorIds, ...lastResortIds];

@@ -1,40 +1,52 @@
 /** A tenant's route as one request sees it, and the request as its handler sees it. */
-import type { NetworkConfig, PlatformConfig } from "../config.ts";
-import type { Route, TenantSnapshot } from "../contracts/snapshot.ts";
-import { type Offer, type ResourceInfo, offerOf } from "../payment/offer.ts";
+import { type NetworkConfig, type PlatformConfig, configOf } from "../config.ts";
+import type { Route } from "../contracts/snapshot.ts";
+import type { PaymentKind } from "../facilitator/payment-kind.ts";
+import type { FacilitatorGateway } from "../facilitator/port.ts";
+import { type Offer, type ResourceInfo, offersOf } from "../payment/offer.ts";
 import type { Handler, HandlerContext } from "../runtime/handler.ts";
+import type { RunMeter } from "../runtime/run-meter.ts";
+import { effectiveLimits } from "../tenant/limits.ts";
 import type { Handlers } from "./handlers.ts";
 import type { RouteMatch } from "./match-route.ts";
+import type { Sale } from "./quoted-version.ts";
 
 /** Where a request goes, whether or not anything is sold there now. */
-export interface Destination {
-  readonly snapshot: TenantSnapshot;
+export interface Destination extends Sale {
   readonly network: NetworkConfig;
   /** Canonical path and query below the tenant. */
   readonly target: string;
+  /** The whole URL with that path: the one that is quoted and signed in for. */
+  readonly url: URL;
 }
 
 /** A route of a tenant, as one request sees it. */
 export interface PaidRoute extends Destination {
   readonly route: Route;
   readonly params: Readonly<Record<string, string>>;
-  readonly offer: Offer;
+  /** The ways to pay, in the tenant's order. */
+  readonly offers: readonly [Offer, ...Offer[]];
   readonly resource: ResourceInfo;
+  /** Asked for only where a facilitator is to be quoted, or called. */
+  readonly facilitators: () => FacilitatorGateway;
+  /** Whether a facilitator is known to list a kind, or all that is known is old or missing. */
+  readonly mayBeListed: (kind: PaymentKind) => boolean;
   readonly handler: Handler;
 }
 
 /** @throws when the tenant sells on a network that is not configured */
 export function destinationOf(
   config: PlatformConfig,
-  snapshot: TenantSnapshot,
+  sale: Sale,
   url: URL,
   path: string,
 ): Destination {
+  const { snapshot } = sale;
   const network = config.networks.find(({ caip2 }) => caip2 === snapshot.network);
   if (network === undefined) {
     throw new Error(`tenant ${snapshot.tenantId} sells on ${snapshot.network}: not configured`);
   }
-  return { snapshot, network, target: `${path}${url.search}` };
+  return { ...sale, network, target: `${path}${url.search}`, url };
 }
 
 /** What a request asks for, with its price and its handler. */
@@ -44,12 +56,14 @@ export function paidRoute(
   { route, params }: RouteMatch,
   url: URL,
   handlers: Handlers,
+  facilitators: Pick<PaidRoute, "facilitators" | "mayBeListed">,
 ): PaidRoute {
   return {
     ...destination,
     route,
     params,
-    offer: offerOf(destination.snapshot, route, destination.network),
+    offers: offersOf(destination.snapshot, route, configOf(env).networks),
+    ...facilitators,
     resource: {
       url: url.href,
       description: route.description,
@@ -57,6 +71,24 @@ export function paidRoute(
     },
     handler: handlers(env, route),
   };
+}
+
+/** Those of its offers that it can be paid for by v1, which has no extensions to put an identifier in. */
+export function offersInV1({ route, offers, mayBeListed }: PaidRoute): Offer[] {
+  if (!isTakenInV1(route) || route.paymentIdentifier === "required") return [];
+  return offers.filter(({ scheme, network }) =>
+    mayBeListed({ x402Version: 1, scheme: scheme.name, network: network.caip2 }),
+  );
+}
+
+/** Its tenant may have left v1 out. */
+export function isTakenInV1({ x402Versions }: Route): boolean {
+  return x402Versions?.includes(1) ?? true;
+}
+
+/** The URL that a signed receipt for this request is about; none where the route signs none. */
+export function receiptUrlOf({ route, resource }: PaidRoute): string | undefined {
+  return route.signedReceipts ? resource.url : undefined;
 }
 
 export interface ParameterRefusal {
@@ -72,16 +104,22 @@ export function checkParameters(paid: PaidRoute, request: Request): ParameterRef
     : { parameter: checked.parameter, message: checked.message };
 }
 
-export function handlerContext(paid: PaidRoute, paymentId: string, payer: string): HandlerContext {
+export function handlerContext(
+  paid: PaidRoute,
+  paymentId: string,
+  payer: string,
+  meter: RunMeter,
+): HandlerContext {
   return {
     tenantId: paid.snapshot.tenantId,
-    plan: paid.snapshot.plan,
+    limits: effectiveLimits(paid.snapshot, Date.now()),
     route: paid.route,
     params: paid.params,
     paymentId,
     payer,
     idempotencyKey: paymentId,
     secrets: paid.snapshot.secrets,
+    meter,
   };
 }
 

@@ -1,8 +1,10 @@
-/** Runs a handler under the plan's deadline and cap, and keeps of its answer what may go to a payer. */
+/** Runs a handler under its tenant's deadline and cap, and keeps of its answer what may go to a payer. */
 import type { BufferedResponse, StoredHeader } from "../contracts/ledger.ts";
-import { PLANS } from "../tenant/plans.ts";
+import { answerExceedance, type Exceedance, reportExceedance } from "../runtime/limit-exceeded.ts";
+import { RunMeter } from "../runtime/run-meter.ts";
+import { effectiveLimits, type LimitName } from "../tenant/limits.ts";
 import type { IdentifiedCall } from "./identified-call.ts";
-import { handlerContext, handlerRequest } from "./paid-route.ts";
+import { type PaidRoute, handlerContext, handlerRequest } from "./paid-route.ts";
 import { readBody } from "./request-body.ts";
 
 type NotSold =
@@ -45,18 +47,28 @@ const DROPPED_HEADERS: ReadonlySet<string> = new Set([
   "content-length",
 ]);
 
+/** Measures a run of the handler behind a route. Only scripts have CPU time of their tenant's. */
+export function meterOf({ snapshot, route }: PaidRoute): RunMeter {
+  const { cpuMs } = effectiveLimits(snapshot, Date.now());
+  return new RunMeter(route.handler.kind === "script" ? cpuMs : 0);
+}
+
 /** What a handler is run for. */
-type HandlerCall = Pick<IdentifiedCall, "paid" | "request" | "body" | "payment">;
+type HandlerCall = Pick<IdentifiedCall, "env" | "paid" | "request" | "body" | "payment">;
 
 /** Runs the handler and waits for its whole answer. */
-export function runHandler(call: HandlerCall, paymentId: string): Promise<HandlerResult> {
-  return withinDeadline(call, async (signal) => {
-    const response = await start(call, paymentId, signal);
+export function runHandler(
+  call: HandlerCall,
+  paymentId: string,
+  meter: RunMeter,
+): Promise<HandlerResult> {
+  return withinDeadline(call, meter, async (signal) => {
+    const response = await start(call, paymentId, meter, signal);
     if (response.ok && isEventStream(response)) {
       await response.body?.cancel();
       return { result: "event_stream" };
     }
-    const buffered = await buffer(call, response);
+    const buffered = await buffer(call, meter, response);
     return response.ok && buffered.result === "declined"
       ? { ...buffered, result: "sold" }
       : buffered;
@@ -64,31 +76,44 @@ export function runHandler(call: HandlerCall, paymentId: string): Promise<Handle
 }
 
 /** Runs the handler and waits for the head of its answer: the deadline is over once it answers 2xx. */
-export function startHandler(call: HandlerCall, paymentId: string): Promise<StartedHandler> {
-  return withinDeadline(call, async (signal) => {
-    const response = await start(call, paymentId, signal);
-    return response.ok ? { result: "started", response } : await buffer(call, response);
+export function startHandler(
+  call: HandlerCall,
+  paymentId: string,
+  meter: RunMeter,
+): Promise<StartedHandler> {
+  return withinDeadline(call, meter, async (signal) => {
+    const response = await start(call, paymentId, meter, signal);
+    return response.ok ? { result: "started", response } : await buffer(call, meter, response);
   });
 }
 
 function start(
   { paid, request, body, payment }: HandlerCall,
   paymentId: string,
+  meter: RunMeter,
   signal: AbortSignal,
 ): Promise<Response> {
   return paid.handler.run(
     handlerRequest(paid, request, body, signal),
-    handlerContext(paid, paymentId, payment.from),
+    handlerContext(paid, paymentId, payment.from, meter),
   );
 }
 
 async function buffer(
-  { paid }: HandlerCall,
+  { env, paid }: HandlerCall,
+  meter: RunMeter,
   response: Response,
 ): Promise<Extract<NotSold, { result: "declined" | "too_large" }>> {
-  const { responseBytesMax } = PLANS[paid.snapshot.plan];
+  const { responseBytesMax } = effectiveLimits(paid.snapshot, Date.now());
   const buffered = await readBody(response.body, responseBytesMax);
-  if (!buffered.ok) return { result: "too_large", bytesMax: responseBytesMax };
+  if (paid.route.handler.kind === "origin") {
+    meter.addEgressBytes(buffered.ok ? buffered.bytes.byteLength : responseBytesMax);
+  }
+  if (!buffered.ok) {
+    meter.limitExceeded();
+    reportExceedance(env.DB, exceedanceOf(paid, "responseBytesMax"));
+    return { result: "too_large", bytesMax: responseBytesMax };
+  }
   const headers = keptHeaders(response.headers);
   return {
     result: "declined",
@@ -102,22 +127,30 @@ function isEventStream({ headers }: Response): boolean {
 
 /** Whatever a handler does, its call ends, and the caller learns no more than that. */
 async function withinDeadline<Result>(
-  { paid }: HandlerCall,
+  { env, paid }: HandlerCall,
+  meter: RunMeter,
   run: (signal: AbortSignal) => Promise<Result>,
-): Promise<Result | { readonly result: "failed"; readonly reason: string }> {
-  const { handlerDeadlineMs } = PLANS[paid.snapshot.plan];
+): Promise<Result | Extract<NotSold, { result: "declined" | "failed" }>> {
+  const { handlerDeadlineMs } = effectiveLimits(paid.snapshot, Date.now());
   const abort = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const expired = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
+      meter.limitExceeded();
       const error = new Error(`no answer within ${handlerDeadlineMs} ms`);
       abort.abort(error);
       reject(error);
     }, handlerDeadlineMs);
   });
+  meter.start(Date.now());
   try {
     return await Promise.race([run(abort.signal), expired]);
   } catch (error) {
+    if (abort.signal.aborted) {
+      const exceedance = exceedanceOf(paid, "handlerDeadlineMs");
+      const response = answerExceedance(env.DB, exceedance, "time");
+      return { result: "declined", response: await bufferedProblem(response) };
+    }
     console.error(
       JSON.stringify({
         event: "handler_failed",
@@ -126,10 +159,20 @@ async function withinDeadline<Result>(
         error: error instanceof Error ? error.message : String(error),
       }),
     );
-    return { result: "failed", reason: "the handler threw or did not answer in time" };
+    return { result: "failed", reason: "the handler threw" };
   } finally {
     clearTimeout(timer);
+    meter.end(Date.now());
   }
+}
+
+function exceedanceOf({ snapshot, route }: PaidRoute, limit: LimitName): Exceedance {
+  return { tenantId: snapshot.tenantId, route: route.path, limit };
+}
+
+async function bufferedProblem(response: Response): Promise<BufferedResponse> {
+  const body = new Uint8Array(await response.arrayBuffer());
+  return { status: response.status, headers: keptHeaders(response.headers), body };
 }
 
 /** The headers of a handler's answer that its payer gets. */

@@ -1,4 +1,5 @@
 import type { RecordReply } from "../contracts/ledger.ts";
+import { withDiscovery } from "./discovered-route.ts";
 import type { IdentifiedCall } from "./identified-call.ts";
 import { wirePayment } from "./wire-payment.ts";
 
@@ -19,7 +20,7 @@ export async function settle(
   paymentId: string,
   first: FirstAttempt,
 ): Promise<Exclude<RecordReply, { result: "attempt" }>> {
-  const wire = wirePayment(call);
+  const wire = withDiscovery(wirePayment(call), call.paid);
   const expected = {
     network: call.payment.network,
     payer: call.payment.from,

@@ -5,9 +5,12 @@ import type {
   SettlementSummary,
   StoredResponse,
 } from "../contracts/ledger.ts";
+import type { Collection } from "../contracts/snapshot.ts";
 import { attemptLeaseMs } from "../facilitator/attempt-lease.ts";
 import { authorizationOf } from "../payment/decode-payment.ts";
 import { problem } from "../payment/problem.ts";
+import { effectiveLimits } from "../tenant/limits.ts";
+import type { RunMeter } from "../runtime/run-meter.ts";
 import { answerSettlementFailed, answerUnknown } from "./answers.ts";
 import type { IdentifiedCall } from "./identified-call.ts";
 import { settle } from "./settle.ts";
@@ -27,19 +30,21 @@ export type Settled =
 /**
  * @param response what is paid for; null when it is made after the settlement
  * @param facilitatorIds where it may be settled, in order of preference
+ * @param meter of the run that made the response
  */
 export async function stageAndSettle(
   call: IdentifiedCall,
   grant: ClaimGrant,
   response: StoredResponse | null,
   facilitatorIds: readonly [string, ...string[]],
+  meter: RunMeter,
 ): Promise<Settled> {
   const { paymentId } = grant;
   const [facilitatorId] = facilitatorIds;
   const staged = await call.ledger.stage({
     grant,
     identity: call.identity,
-    authorization: authorizationOf(call.payment, call.paid.offer.network.asset.address),
+    authorization: authorizationOf(call.payment, call.offer.asset.address),
     wire: wirePayment(call),
     route: {
       path: call.paid.route.path,
@@ -47,10 +52,13 @@ export async function stageAndSettle(
       url: call.paid.resource.url,
     },
     plan: call.paid.snapshot.plan,
+    collection: collectionOf(call),
+    retentionMs: effectiveLimits(call.paid.snapshot, Date.now()).retentionMs,
     response,
     facilitatorId,
-    boundFacilitatorId: null,
+    boundFacilitatorId: call.offer.facilitator?.facilitatorId ?? null,
     attemptLeaseMs: attemptLeaseMs(call.config),
+    usage: meter.usage(Date.now()),
   });
   if (staged.result === "fenced") {
     if (response !== null) call.execution.waitUntil(discardBody(call.env, response));
@@ -80,6 +88,11 @@ export async function stageAndSettle(
     default:
       return settled satisfies never;
   }
+}
+
+/** An option may have an address of the tenant's own, where the platform has no accounts. */
+function collectionOf({ offer, paid: { snapshot } }: IdentifiedCall): Collection {
+  return offer.payTo === snapshot.payTo ? snapshot.collection : "direct";
 }
 
 function notSettled(response: Response): Settled {

@@ -36,15 +36,15 @@ export async function loadBody(
   { RESPONSES }: Bucket,
   response: StoredResponse,
 ): Promise<BufferedResponse> {
-  const { status, headers, body } = response;
-  if (body instanceof Uint8Array) return { status, headers, body };
+  const { body, ...rest } = response;
+  if (body instanceof Uint8Array) return { ...rest, body };
   const object = await RESPONSES.get(body.key);
   if (object === null) throw new Error(`the stored body ${body.key} is gone`);
   const bytes = new Uint8Array(await object.arrayBuffer());
   if (bytes.byteLength !== body.bytes || sha256Hex(bytes) !== body.sha256) {
     throw new Error(`the stored body ${body.key} has changed`);
   }
-  return { status, headers, body: bytes };
+  return { ...rest, body: bytes };
 }
 
 /** Deletes a body whose response was not staged after all. */

@@ -1,15 +1,29 @@
 /** Requests to a tenant's URL: which route it is, whether it carries a payment, and what happens then. */
 import { configOf } from "../config.ts";
 import { decodePayment } from "../payment/decode-payment.ts";
+import { facilitatorGateway, mayBeListed } from "../facilitator/gateway.ts";
+import type { PaymentKind } from "../facilitator/payment-kind.ts";
+import { regionOf } from "../facilitator/region.ts";
+import { SIGN_IN_HEADER } from "../payment/extensions/sign-in-with-x.ts";
+import { paidAsset } from "../payment/paid-asset.ts";
 import { problem } from "../payment/problem.ts";
 import { readSnapshot } from "../tenant/snapshots.ts";
 import { answerBroken } from "./answers.ts";
+import { apiDocument } from "./api-documents.ts";
+import { browserPage, isWebBrowser } from "./browser-page.ts";
+import { callerNetwork } from "./caller-network.ts";
 import { challenge } from "./challenge.ts";
 import type { Handlers } from "./handlers.ts";
+import type { IncomingPayment } from "./identified-call.ts";
 import type { Location } from "./locate-tenant.ts";
 import { matchRoute } from "./match-route.ts";
 import { paidCall } from "./paid-call.ts";
 import { type PaidRoute, checkParameters, destinationOf, paidRoute } from "./paid-route.ts";
+import { PaymentAttempts } from "./payment-attempts.ts";
+import { saleFor } from "./quoted-version.ts";
+import { limitUnpaid, paymentSlowed } from "./rate-limits.ts";
+import { isSignatureProved, signedAuthorizationOf } from "./signature-proof.ts";
+import { answerSignedIn } from "./sign-in.ts";
 import { withdrawnRoute } from "./withdrawn-route.ts";
 
 /** A request as the Worker gets it, with its URL parsed. */
@@ -26,37 +40,103 @@ export async function tenantRequest(
   location: Extract<Location, { found: "tenant" }>,
   handlers: Handlers,
 ): Promise<Response> {
+  const payment = decodePayment(request.headers);
+  const limited = payment.kind === "payment" ? null : await limitUnpaid(env, request);
+  if (limited !== null) return limited;
   const config = configOf(env);
   const nowMs = Date.now();
   const snapshot = await readSnapshot(env, location.tenantId, nowMs);
   if (snapshot === null) return problem("unknown_tenant");
-  const destination = destinationOf(config, snapshot, url, location.path);
-  const match = matchRoute(snapshot.routes, location.segments);
-  const paid = match === null ? null : paidRoute(env, destination, match, url, handlers);
-  const payment = decodePayment(request.headers);
+  if (snapshot.deletedAtMs !== undefined && payment.kind !== "payment") {
+    return problem("unknown_tenant");
+  }
+  const sale =
+    payment.kind === "payment"
+      ? await saleFor(env, config, snapshot, payment.payment, nowMs)
+      : { snapshot, offeredUntilSeconds: null };
+  const destination = destinationOf(config, sale, url, location.path);
+  const match = matchRoute(sale.snapshot.routes, location.segments);
+  const region = regionOf(request.cf);
+  const facilitators = {
+    facilitators: () => facilitatorGateway(env, execution, region),
+    mayBeListed: (kind: PaymentKind) => mayBeListed(env, region, kind),
+  };
+  const paid =
+    match === null ? null : paidRoute(env, destination, match, url, handlers, facilitators);
   if (payment.kind === "payment") {
     const incoming = { env, execution, config, request, payment: payment.payment };
-    const answer =
-      paid === null
-        ? withdrawnRoute({ ...incoming, paid: destination })
-        : paidCall({ ...incoming, paid });
-    return throughHangUps(answer, url, execution);
+    return await payingRequest({ ...incoming, paid: destination }, paid, url);
   }
-  if (paid === null) return problem("unknown_route");
+  if (paid === null) {
+    const { networks } = config;
+    const free = await apiDocument({ env, request, url, snapshot, networks, path: location.path });
+    return free ?? problem("unknown_route");
+  }
   if (payment.kind === "malformed") {
     return problem("malformed_payment", {
       detail: payment.problem,
       headers: { "Payment-Status": "not-charged" },
     });
   }
-  return refuseParameters(paid, request) ?? (await challenge(paid, config, nowMs));
+  if (request.headers.has(SIGN_IN_HEADER)) {
+    return await answerSignedIn({ env, execution, config, request, paid });
+  }
+  const refused = refuseParameters(paid, request);
+  if (refused !== null) return refused;
+  const unpaid = await challenge(paid, config, nowMs);
+  return isWebBrowser(request.headers)
+    ? await browserPage(unpaid, paid, { url, path: location.path })
+    : unpaid;
+}
+
+const attempts = new PaymentAttempts();
+
+/**
+ * A request that carries a payment. Whose signature that is comes first, because all else costs more; and when too
+ * many of its sender's came to nothing, this one has to wait.
+ * @param paid what is sold there; null when nothing is
+ */
+async function payingRequest(
+  call: Omit<IncomingPayment, "signed" | "signatureProved">,
+  paid: PaidRoute | null,
+  url: URL,
+): Promise<Response> {
+  const { payment, config } = call;
+  const asset = paidAsset(payment, config.networks, call.paid.network);
+  const signed = signedAuthorizationOf(payment, asset);
+  const address = callerNetwork(call.request);
+  const addressWaitMs = attempts.addressWaitMs(address, Date.now());
+  if (addressWaitMs !== null) return paymentSlowed(addressWaitMs);
+  const signatureProved = await isSignatureProved(signed);
+  const attempt = {
+    tenantId: call.paid.snapshot.tenantId,
+    address,
+    payer: signatureProved ? payment.from : null,
+  };
+  const waitMs = attempts.begin(attempt, Date.now());
+  if (waitMs !== null) return paymentSlowed(waitMs);
+  const incoming = { ...call, signed, signatureProved };
+  const answer = await throughHangUps(
+    paid === null ? withdrawnRoute(incoming) : paidCall({ ...incoming, paid }),
+    url,
+    call.execution,
+  );
+  attempts.end(attempt, cameToNothing(answer), Date.now());
+  return answer;
+}
+
+/** Refused for a reason that is the sender's: failures of ours are not held against anyone, nor is a 429 twice. */
+function cameToNothing({ status, headers }: Response): boolean {
+  const paymentStatus = headers.get("Payment-Status");
+  const isUncharged = paymentStatus === "not-charged" || paymentStatus === "failed";
+  return isUncharged && status >= 400 && status < 500 && status !== 429;
 }
 
 /** A client that hangs up must not stop a payment half way: the work goes on, and a resend finds its answer. */
 function throughHangUps(
   answer: Promise<Response>,
   { pathname }: URL,
-  execution: ExecutionContext,
+  execution: Pick<ExecutionContext, "waitUntil">,
 ): Promise<Response> {
   const answered = answer.catch((error: unknown) => {
     console.error(

@@ -1,5 +1,3 @@
-import { isSignedByPayer } from "../chain/eip3009.ts";
-import type { VerifyResult } from "../facilitator/port.ts";
 import { problem } from "../payment/problem.ts";
 import { retryAfterSeconds } from "../payment/retry-after.ts";
 import { answerRefused } from "./answers.ts";
@@ -21,8 +19,13 @@ export type Verified =
  */
 export async function verifyPayment(call: IdentifiedCall, paymentId: string): Promise<Verified> {
   const isUpfront = call.paid.route.settlement === "before";
-  if (isUpfront && (await isSignedByPayer(call.signed))) return { ok: true, facilitatorId: null };
-  const { facilitatorId, outcome } = await verify(call);
+  if (isUpfront && call.signatureProved) return { ok: true, facilitatorId: null };
+  const { facilitatorId, outcome } = await call.facilitators.verify(wirePayment(call), {
+    kind: kindOf(call),
+    boundFacilitatorId: call.offer.facilitator?.facilitatorId ?? null,
+    tenantId: call.paid.snapshot.tenantId,
+    signatureProved: call.signatureProved,
+  });
   switch (outcome.class) {
     case "valid":
       return { ok: true, facilitatorId };
@@ -39,19 +42,6 @@ export async function verifyPayment(call: IdentifiedCall, paymentId: string): Pr
     default:
       return outcome satisfies never;
   }
-}
-
-/** Recovering a signature costs more than all else here, so it is done only when a facilitator says it is wrong. */
-async function verify(call: IdentifiedCall): Promise<VerifyResult> {
-  const payment = wirePayment(call);
-  const request = { kind: kindOf(call), tenantId: call.paid.snapshot.tenantId };
-  const result = await call.facilitators.verify(payment, { ...request, signatureProved: false });
-  const { outcome } = result;
-  return outcome.class === "invalid" &&
-    outcome.reason === "invalid_signature" &&
-    (await isSignedByPayer(call.signed))
-    ? await call.facilitators.verify(payment, { ...request, signatureProved: true })
-    : result;
 }
 
 /** Nobody can be asked now, and nothing was charged. */

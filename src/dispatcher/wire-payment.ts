@@ -8,10 +8,10 @@ import type { IdentifiedCall } from "./identified-call.ts";
  * canonical spelling, without the quote token.
  */
 export function wirePayment(
-  call: Pick<IdentifiedCall, "payment" | "paid" | "amountAtomic">,
+  call: Pick<IdentifiedCall, "payment" | "paid" | "offer" | "amountAtomic">,
 ): WirePayment {
   const { payment, paid } = call;
-  const offer = { ...paid.offer, amountAtomic: call.amountAtomic };
+  const offer = { ...call.offer, amountAtomic: call.amountAtomic };
   if (payment.x402Version === 1) {
     const requirements = requirementsV1(offer, paid.resource);
     if (requirements === null) throw new Error(`v1 has no name for ${payment.network}`);

@@ -4,7 +4,7 @@
  */
 import { problem } from "../payment/problem.ts";
 import { settlementHeader } from "../payment/settlement-header.ts";
-import { PLANS } from "../tenant/plans.ts";
+import { effectiveLimits } from "../tenant/limits.ts";
 import { answerKnown } from "./answers.ts";
 import { answerRunFailed } from "./fulfil.ts";
 import { claim } from "./claim.ts";
@@ -16,7 +16,7 @@ import {
 import { readBody } from "./request-body.ts";
 
 export async function withdrawnRoute(call: IncomingPayment): Promise<Response> {
-  const { requestBytesMax } = PLANS[call.paid.snapshot.plan];
+  const { requestBytesMax } = effectiveLimits(call.paid.snapshot, Date.now());
   const body = await readBody(call.request.body, requestBytesMax);
   if (!body.ok) return unknownRoute();
   const identified = identifyPayment(call, body.bytes);

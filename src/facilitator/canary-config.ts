@@ -4,7 +4,7 @@ import { isHex } from "viem";
 import { privateKeyToAddress } from "viem/accounts";
 import { ConfigError, parseJson, readSecret, secretNameSchema } from "../config-source.ts";
 import type { FacilitatorConfig, NetworkConfig } from "../config.ts";
-import { addressSchema } from "../contracts/tenant-api.ts";
+import { addressSchema } from "../contracts/address.ts";
 
 /** A settlement takes seconds; more often shows nothing more. */
 const INTERVAL_MS_MIN = 5_000;

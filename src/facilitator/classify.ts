@@ -3,7 +3,8 @@
  * table (`reasons.ts`, `reason-codes.ts`), and whatever no rule knows comes out as the class that proves nothing.
  */
 import * as z from "zod";
-import { caip2OfV1Name } from "../payment/networks.ts";
+import { fromBase58 } from "../payment/base58.ts";
+import { SOLANA_NAMESPACE, caip2OfV1Name, namespaceOf } from "../payment/networks.ts";
 import type { SettleOutcome, VerifyOutcome } from "../settlement/outcome.ts";
 import type { HealthSignal } from "./health-signal.ts";
 import type { ExpectedTransfer } from "./port.ts";
@@ -77,6 +78,8 @@ const REASON_OF_STATUS: ReadonlyMap<number, Reason> = new Map([
 
 /** An EVM transaction hash; all zeros is what some send for "none". */
 const TRANSACTION_HASH_PATTERN = /^0x(?!0{64}$)[0-9a-f]{64}$/;
+/** On Solana a transaction is known by its first signature. */
+const SIGNATURE_BYTES = 64;
 
 /** @param claimedPayer address the payment names as payer, lower-case hex; null when its scheme names none */
 export function classifyVerify(
@@ -110,7 +113,7 @@ export function classifySettle(reply: FacilitatorReply, expected: ExpectedTransf
   const parsed = settleBodySchema.safeParse(reply.body);
   if (!parsed.success) return unshapedSettle(reply);
   const body = parsed.data;
-  const transaction = transactionHash(body.transaction);
+  const transaction = transactionId(body.transaction ?? "", expected.network);
   if (isUnfinished(reply, body)) return pending(transaction);
   if (body.success === true) {
     return transaction !== null && isSuccess(reply) && isExpected(body, expected)
@@ -211,7 +214,11 @@ function isServerError({ status }: Answer): boolean {
   return status >= 500;
 }
 
-function transactionHash(text: string | null | undefined): string | null {
-  const hash = text?.toLowerCase() ?? "";
+/** In its one spelling; null when it is none of that network. */
+function transactionId(text: string, network: string): string | null {
+  if (namespaceOf(network) === SOLANA_NAMESPACE) {
+    return fromBase58(text, SIGNATURE_BYTES) === null ? null : text;
+  }
+  const hash = text.toLowerCase();
   return TRANSACTION_HASH_PATTERN.test(hash) ? hash : null;
 }

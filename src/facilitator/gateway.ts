@@ -1,6 +1,7 @@
 import { facilitatorHealthOf } from "../../durable-objects/facilitator-health/client.ts";
 import { configOf } from "../config.ts";
 import { type BackgroundContext, HealthCache } from "./health-cache.ts";
+import { type PaymentKind, isSameKind } from "./payment-kind.ts";
 import type { FacilitatorGateway } from "./port.ts";
 import type { Region } from "./region.ts";
 import { RoutedFacilitators } from "./routed-facilitators.ts";
@@ -21,6 +22,14 @@ export function facilitatorGateway(
 ): FacilitatorGateway {
   const cache = cacheOf(env, region);
   return new RoutedFacilitators({ facilitators: configOf(env).facilitators, cache, context });
+}
+
+/** Whether somebody lists a kind, as this isolate last heard; true as well while it has not heard of everybody. */
+export function mayBeListed(env: Env, region: Region, kind: PaymentKind): boolean {
+  const cache = cacheOf(env, region);
+  return configOf(env).facilitators.some(
+    ({ id }) => cache.kinds(id)?.some((listed) => isSameKind(listed, kind)) ?? true,
+  );
 }
 
 /**

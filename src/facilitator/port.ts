@@ -61,9 +61,10 @@ export interface FacilitatorGateway {
   /**
    * Whom to quote for a kind that `isFacilitatorBound`: the first that lists it and is well, at verify and at settle; the
    * least ill when none is. The payment has to go there (`boundFacilitatorId`), so each quote chooses anew. Null when
-   * nobody who may serve it was ever heard to list it: then it can't be offered.
+   * nobody who may serve it was ever heard to list it: then it can't be offered. Waits for nothing, except for an
+   * isolate's first copy of the shared health.
    */
-  facilitatorForQuote(kind: PaymentKind, tenantId?: string): QuotedFacilitator | null;
+  facilitatorForQuote(kind: PaymentKind, tenantId?: string): Promise<QuotedFacilitator | null>;
   /** Makes exactly one attempt. What to do about its outcome is the ledger's to decide. */
   settle(
     facilitatorId: FacilitatorId,

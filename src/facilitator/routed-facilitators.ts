@@ -35,6 +35,8 @@ export interface RoutedFacilitatorsOptions {
   readonly context: BackgroundContext;
   readonly fetch?: Fetch | undefined;
   readonly now?: () => number;
+  /** In [0, 1). */
+  readonly random?: () => number;
 }
 
 /** A call that is under way, and under what it was admitted. */
@@ -84,6 +86,7 @@ export class RoutedFacilitators implements FacilitatorGateway {
   readonly #context: BackgroundContext;
   readonly #fetch: Fetch | undefined;
   readonly #now: () => number;
+  readonly #random: () => number;
   /** Not asked because they seemed ill, or asked in vain, when the last payment was verified. */
   #passedOver = new Set<FacilitatorId>();
 
@@ -93,6 +96,7 @@ export class RoutedFacilitators implements FacilitatorGateway {
     this.#context = options.context;
     this.#fetch = options.fetch;
     this.#now = options.now ?? (() => Date.now());
+    this.#random = options.random ?? (() => Math.random());
   }
 
   async verify(payment: WirePayment, request: VerifyRequest): Promise<VerifyResult> {
@@ -144,8 +148,8 @@ export class RoutedFacilitators implements FacilitatorGateway {
     };
   }
 
-  facilitatorForQuote(kind: PaymentKind, tenantId = ""): QuotedFacilitator | null {
-    this.#cache.refresh(this.#context);
+  async facilitatorForQuote(kind: PaymentKind, tenantId = ""): Promise<QuotedFacilitator | null> {
+    await this.#cache.ready(this.#context);
     const ordered = orderFor(this.#facilitators, tenantId);
     const plans = (["verify", "settle"] as const).map((operation) =>
       this.#plan(operation, kind, null, tenantId),
@@ -154,6 +158,7 @@ export class RoutedFacilitators implements FacilitatorGateway {
       plans,
       ordered.map(({ id }) => ({ id, kinds: this.#cache.kinds(id) ?? [] })),
       kind,
+      this.#random(),
     );
   }
 

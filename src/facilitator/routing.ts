@@ -46,6 +46,12 @@ const BACKWARDS = {
   open: 5,
 } as const;
 
+/**
+ * Part of the quotes that try out a half-open facilitator. Whoever gets one and finds it still ill has to wait for the
+ * next quote, so these are few; whoever finds it well brings it back for all.
+ */
+const TRIAL_QUOTES = 0.1;
+
 export interface Candidate {
   readonly facilitatorId: FacilitatorId;
   /** Epoch of the breaker under which it is admitted. */
@@ -102,11 +108,13 @@ export function planRoute(route: Route, facilitators: readonly RoutableFacilitat
  *
  * @param plans of every operation that the payment will need
  * @param listings in order of preference
+ * @param random in [0, 1)
  */
 export function chooseForQuote(
   plans: readonly RoutePlan[],
   listings: readonly { readonly id: FacilitatorId; readonly kinds: readonly ListedKind[] }[],
   kind: PaymentKind,
+  random: number,
 ): QuotedFacilitator | null {
   const choices = listings.flatMap(({ id, kinds }) => {
     const listed = kinds.find((each) => isSameKind(each, kind));
@@ -114,11 +122,21 @@ export function chooseForQuote(
       [...candidates, ...resting].find(({ facilitatorId }) => facilitatorId === id),
     );
     if (listed === undefined || places.includes(undefined)) return [];
-    const back = Math.max(...places.map((place) => (place === undefined ? 0 : stepsBack(place))));
+    const isTrial = random < TRIAL_QUOTES && isHalfOpen(places);
+    const steps = places.map((place) => (place === undefined ? 0 : stepsBack(place)));
+    const back = isTrial ? 0 : Math.max(...steps);
     return [{ facilitatorId: id, extra: listed.extra, back }];
   });
   const [best] = choices.toSorted((left, right) => left.back - right.back);
   return best === undefined ? null : { facilitatorId: best.facilitatorId, extra: best.extra };
+}
+
+/** It would be probed by now, if a payment that is bound elsewhere could do that. */
+function isHalfOpen(places: readonly (Candidate | undefined)[]): boolean {
+  return (
+    places.some((place) => place?.degraded === "half_open") &&
+    places.every((place) => place !== undefined && stepsBack(place) <= BACKWARDS.half_open)
+  );
 }
 
 function degradationOf(

@@ -3,14 +3,16 @@
  * on the network, with everything kept in a state directory.
  */
 import { join } from "node:path";
-import { CorePaths, type Miniflare } from "miniflare";
+import { CorePaths, type Miniflare, type V4WorkerOptions } from "miniflare";
 import { unstable_getMiniflareWorkerOptions as miniflareWorkerOptions } from "wrangler";
 import { parseConfig } from "../config.ts";
 import { PROJECT_ROOT, bundleWorker } from "./bundle.ts";
 import { applyMigrations } from "./migrate.ts";
+import { hashOperatorToken } from "../tenant/operators.ts";
 import { type LocalScriptHost, startScriptHost } from "./script-host.ts";
 import { publicInternet } from "./public-internet.ts";
-import { loadSecrets } from "./secrets.ts";
+import { type PlatformSecrets, loadSecrets } from "./secrets.ts";
+import { signerWorker } from "./signer.ts";
 import type { StateLock } from "./state-lock.ts";
 import { HOST, startRuntime } from "./workers-runtime.ts";
 
@@ -86,15 +88,21 @@ export class PortInUseError extends Error {
  * @throws ConfigError when the options make no valid configuration; PortInUseError.
  */
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
-  const variables = workerVariables(options);
+  const secrets = loadSecrets(options.stateDir);
+  const operatorToken = options.operatorToken ?? secrets.operatorToken;
+  const variables = await workerVariables(options, secrets, operatorToken);
   const bundlePath = await bundleWorker({ outDir: join(options.stateDir, "bundle") });
+  const signer = await signerWorker({
+    outDir: join(options.stateDir, "bundle/signer"),
+    variables: { NETWORKS: variables.NETWORKS, DEPOSIT_SEED: secrets.depositSeed },
+  });
   const scriptHost = await startScriptHost({
     bundlePath,
     lock: options.lock,
     variables: { BASE_DOMAIN: variables.BASE_DOMAIN, PLATFORM_HOSTS: "" },
     onLog: options.onLog,
   });
-  const miniflare = startMiniflare(options, variables, bundlePath, scriptHost);
+  const miniflare = startMiniflare(options, variables, bundlePath, signer, scriptHost);
   try {
     await miniflare.ready;
     await applyMigrations(
@@ -106,7 +114,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     const schedule = setInterval(() => void runScheduled(miniflare, options.onLog), SCHEDULE_MS);
     return {
       url,
-      operatorToken: variables.OPERATOR_TOKEN,
+      operatorToken,
       alertWebhookSecret: variables.ALERT_WEBHOOK_SECRET,
       get workerdPid() {
         return options.lock.childPid("workerd");
@@ -124,8 +132,11 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   }
 }
 
-function workerVariables(options: PlatformOptions) {
-  const secrets = loadSecrets(options.stateDir);
+async function workerVariables(
+  options: PlatformOptions,
+  secrets: PlatformSecrets,
+  operatorToken: string,
+) {
   const { rpcUrl, ...network } = options.network;
   const variables = {
     ENVIRONMENT: "local",
@@ -134,9 +145,10 @@ function workerVariables(options: PlatformOptions) {
       options.facilitators.map(({ id, url, timeouts }) => ({ id, url, timeouts })),
     ),
     NETWORKS: JSON.stringify([rpcUrl === null ? network : { ...network, rpcUrl }]),
-    OPERATOR_TOKEN: options.operatorToken ?? secrets.operatorToken,
+    OPERATORS: JSON.stringify([
+      { name: "local", tokenHash: await hashOperatorToken(operatorToken) },
+    ]),
     QUOTE_SECRET: secrets.quoteSecret,
-    DEPOSIT_SEED: secrets.depositSeed,
     PLATFORM_KEYS: JSON.stringify([{ id: "local", key: secrets.platformKey }]),
     ALERT_WEBHOOKS: JSON.stringify(
       (options.alertWebhooks ?? []).map((url, index) => ({
@@ -156,6 +168,7 @@ function startMiniflare(
   options: PlatformOptions,
   variables: Record<string, string>,
   bundlePath: string,
+  signer: V4WorkerOptions,
   scriptHost: LocalScriptHost,
 ): Miniflare {
   const { workerOptions } = miniflareWorkerOptions(join(PROJECT_ROOT, "wrangler.toml"), "local");
@@ -179,6 +192,7 @@ function startMiniflare(
         modules: [{ type: "ESModule", path: bundlePath }],
         unsafeDirectSockets: [{ host: HOST, port: options.port }],
       },
+      signer,
     ],
   });
 }

@@ -4,31 +4,13 @@
  */
 import * as z from "zod";
 import type { Authorization } from "../settlement/authorization.ts";
+import { type EchoedExtensions, echoedExtensionsSchema } from "./extensions/echo.ts";
 import { PAYMENT_HEADER_V1, PAYMENT_SIGNATURE_HEADER, decodeHeader } from "./header-codec.ts";
-import { caip2OfV1Name } from "./networks.ts";
-import type { JsonObject } from "./wire.ts";
-
-const lowerHex = (pattern: RegExp, what: string) =>
-  z
-    .string()
-    .regex(pattern, `must be ${what}`)
-    .transform((hex) => hex.toLowerCase());
-
-const addressSchema = lowerHex(/^0x[0-9a-fA-F]{40}$/, "a 20-byte address");
-const uintSchema = z.string().regex(/^(?:0|[1-9][0-9]{0,77})$/, "must be a decimal integer");
-
-const eip3009PayloadSchema = z.object({
-  /** 65 bytes for an EOA; contract wallets (EIP-1271, EIP-6492) need more, bounded by the header's length. */
-  signature: lowerHex(/^0x(?:[0-9a-fA-F]{2})+$/, "hex bytes"),
-  authorization: z.object({
-    from: addressSchema,
-    to: addressSchema,
-    value: uintSchema,
-    validAfter: uintSchema,
-    validBefore: uintSchema,
-    nonce: lowerHex(/^0x[0-9a-fA-F]{64}$/, "32 bytes"),
-  }),
-});
+import { caip2OfV1Name, canonicalSpelling } from "./networks.ts";
+import type { Scheme, SignedPayload } from "./scheme.ts";
+import { findScheme } from "./schemes/all.ts";
+import { exactEip3009 } from "./schemes/exact-eip3009.ts";
+import { firstIssue, uintSchema } from "./strict-schemas.ts";
 
 /** What is in it is checked where it is used; that it is JSON is known, because it was parsed as such. */
 const jsonObjectSchema = z.record(z.string(), z.unknown());
@@ -48,7 +30,7 @@ const payloadV2Schema = z.object({
   resource: z.object({ url: z.string() }).optional(),
   accepted: acceptedSchema,
   payload: jsonObjectSchema,
-  extensions: jsonObjectSchema.optional(),
+  extensions: echoedExtensionsSchema.default({}),
 });
 
 const payloadV1Schema = z.object({
@@ -70,23 +52,19 @@ export interface AcceptedTerms {
   readonly paymentFlow: string;
 }
 
-export interface DecodedPayment {
+export interface DecodedPayment extends SignedPayload {
   readonly x402Version: 1 | 2;
+  /** x402's name, as the client spells it. */
   readonly scheme: string;
+  /** How it was decoded; null when the platform has no such scheme, and it is like EIP-3009's. */
+  readonly method: Scheme | null;
   /** CAIP-2, also for v1; the client's own text when v1's name is unknown. */
   readonly network: string;
   readonly accepted: AcceptedTerms | null;
-  readonly signature: string;
-  readonly from: string;
-  readonly to: string;
-  readonly value: bigint;
-  readonly validAfterMs: number;
-  readonly validBeforeMs: number;
-  readonly nonce: string;
-  /** The scheme's payload in canonical spelling, as facilitators get it. */
-  readonly payload: JsonObject;
   /** URL the client believes it pays for; unsigned, so only good against accidents. */
   readonly resourceUrl: string | null;
+  /** What the client sent of the extensions it was told of, and its own; none in v1. */
+  readonly extensions: EchoedExtensions;
 }
 
 export type PaymentHeader =
@@ -94,87 +72,81 @@ export type PaymentHeader =
   | { readonly kind: "malformed"; readonly problem: string }
   | { readonly kind: "payment"; readonly payment: DecodedPayment };
 
-/** Reads the payment of a request: PAYMENT-SIGNATURE (v2) wins over X-PAYMENT (v1). */
-export function decodePayment(headers: Headers): PaymentHeader {
+/** Reads the payment of a request: PAYMENT-SIGNATURE (v2) wins over X-PAYMENT (v1). @param nowMs when it came */
+export function decodePayment(headers: Headers, nowMs: number = Date.now()): PaymentHeader {
   const v2 = headers.get(PAYMENT_SIGNATURE_HEADER);
-  if (v2 !== null) return decodeV2(v2);
+  if (v2 !== null) return decodeV2(v2, nowMs);
   const v1 = headers.get(PAYMENT_HEADER_V1);
-  if (v1 !== null) return decodeV1(v1);
+  if (v1 !== null) return decodeV1(v1, nowMs);
   return { kind: "none" };
 }
 
-function decodeV2(text: string): PaymentHeader {
+function decodeV2(text: string, nowMs: number): PaymentHeader {
   const decoded = decodeHeader(text);
   if (!decoded.ok) return malformed(PAYMENT_SIGNATURE_HEADER, decoded.problem);
   const parsed = payloadV2Schema.safeParse(decoded.value);
   if (!parsed.success) return malformed(PAYMENT_SIGNATURE_HEADER, firstIssue(parsed.error));
-  const { accepted, payload, resource } = parsed.data;
+  const { accepted, payload, resource, extensions } = parsed.data;
   const quote = accepted.extra?.["quote"];
   const paymentFlow = accepted.extra?.["paymentFlow"];
-  return withPayload(PAYMENT_SIGNATURE_HEADER, payload, {
+  const transferMethod = accepted.extra?.["assetTransferMethod"];
+  const { scheme, network } = accepted;
+  const spelled = (address: string) => canonicalSpelling(network, address);
+  return withPayload(PAYMENT_SIGNATURE_HEADER, payload, nowMs, {
     x402Version: 2,
-    scheme: accepted.scheme,
-    network: accepted.network,
+    scheme,
+    network,
+    method: findScheme(scheme, network, transferMethodOf(transferMethod)),
     accepted: {
-      scheme: accepted.scheme,
-      network: accepted.network,
+      scheme,
+      network,
       amount: accepted.amount,
-      asset: accepted.asset.toLowerCase(),
-      payTo: accepted.payTo.toLowerCase(),
+      asset: spelled(accepted.asset),
+      payTo: spelled(accepted.payTo),
       quote: typeof quote === "string" ? quote : null,
       paymentFlow: typeof paymentFlow === "string" ? paymentFlow : "authorization",
     },
     resourceUrl: resource?.url ?? null,
+    extensions,
   });
 }
 
-function decodeV1(text: string): PaymentHeader {
+function decodeV1(text: string, nowMs: number): PaymentHeader {
   const decoded = decodeHeader(text);
   if (!decoded.ok) return malformed(PAYMENT_HEADER_V1, decoded.problem);
   const parsed = payloadV1Schema.safeParse(decoded.value);
   if (!parsed.success) return malformed(PAYMENT_HEADER_V1, firstIssue(parsed.error));
-  const { scheme, network, payload } = parsed.data;
-  return withPayload(PAYMENT_HEADER_V1, payload, {
+  const { scheme, payload } = parsed.data;
+  const network = caip2OfV1Name(parsed.data.network) ?? parsed.data.network;
+  return withPayload(PAYMENT_HEADER_V1, payload, nowMs, {
     x402Version: 1,
     scheme,
-    network: caip2OfV1Name(network) ?? network,
+    network,
+    method: findScheme(scheme, network, null),
     accepted: null,
     resourceUrl: null,
+    extensions: {},
   });
 }
 
-type Envelope = Pick<
-  DecodedPayment,
-  "x402Version" | "scheme" | "network" | "accepted" | "resourceUrl"
->;
+type Envelope = Omit<DecodedPayment, keyof SignedPayload>;
 
 function withPayload(
   header: string,
   payload: Record<string, unknown>,
+  nowMs: number,
   envelope: Envelope,
 ): PaymentHeader {
-  const parsed = eip3009PayloadSchema.safeParse(payload);
-  if (!parsed.success) return malformed(header, `payload.${firstIssue(parsed.error)}`);
-  const { signature, authorization } = parsed.data;
-  return {
-    kind: "payment",
-    payment: {
-      ...envelope,
-      signature,
-      from: authorization.from,
-      to: authorization.to,
-      value: BigInt(authorization.value),
-      validAfterMs: toMs(authorization.validAfter),
-      validBeforeMs: toMs(authorization.validBefore),
-      nonce: authorization.nonce,
-      payload: { signature, authorization: { ...authorization } },
-    },
-  };
+  const context = { payTo: envelope.accepted?.payTo ?? null, nowMs };
+  const decoded = (envelope.method ?? exactEip3009).decode(payload, context);
+  return decoded.ok
+    ? { kind: "payment", payment: { ...envelope, ...decoded.signed } }
+    : malformed(header, `payload.${decoded.problem}`);
 }
 
-/** "Forever" is a legal uint256; as a time it is capped where milliseconds are still exact. */
-function toMs(seconds: string): number {
-  return Math.min(Number(seconds) * 1_000, Number.MAX_SAFE_INTEGER);
+/** EIP-3009 is named by some clients, and is what is meant without a name. */
+function transferMethodOf(named: unknown): string | null {
+  return typeof named === "string" && named !== "eip3009" ? named : null;
 }
 
 /** The signed promise, for a network and asset of ours. */
@@ -193,9 +165,4 @@ export function authorizationOf(payment: DecodedPayment, asset: string): Authori
 
 function malformed(header: string, problem: string): PaymentHeader {
   return { kind: "malformed", problem: `${header} ${problem}` };
-}
-
-function firstIssue(error: z.ZodError): string {
-  const issue = error.issues[0];
-  return `${issue?.path.join(".") ?? ""} ${issue?.message ?? "is invalid"}`.trim();
 }

@@ -10,6 +10,11 @@ export function sha256Hex(data: string | Uint8Array): string {
   return hash("sha256", data, "hex");
 }
 
+/** SHA-256, for what is hashed again or compared byte by byte. */
+export function sha256Bytes(data: Uint8Array): Uint8Array {
+  return hash("sha256", data, "buffer");
+}
+
 export function toHex(bytes: Uint8Array): string {
   return bufferOver(bytes).toString("hex");
 }

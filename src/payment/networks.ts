@@ -1,14 +1,31 @@
-/** x402 v1 calls networks by name, v2 by CAIP-2 (`@x402/evm/v1`, EVM_NETWORK_CHAIN_ID_MAP). */
+/** Networks by their names: CAIP-2 in x402 v2, plain words in v1 (EVM_NETWORK_CHAIN_ID_MAP of `@x402/evm/v1`, `@x402/svm/v1`). */
 const V1_NAMES: Readonly<Record<string, string>> = {
-  "eip155:8453": "base",
-  "eip155:84532": "base-sepolia",
   "eip155:1": "ethereum",
   "eip155:11155111": "sepolia",
+  "eip155:2741": "abstract",
+  "eip155:11124": "abstract-testnet",
+  "eip155:84532": "base-sepolia",
+  "eip155:8453": "base",
+  "eip155:43113": "avalanche-fuji",
+  "eip155:43114": "avalanche",
+  "eip155:4689": "iotex",
+  "eip155:1329": "sei",
+  "eip155:1328": "sei-testnet",
   "eip155:137": "polygon",
   "eip155:80002": "polygon-amoy",
-  "eip155:43114": "avalanche",
-  "eip155:43113": "avalanche-fuji",
+  "eip155:3338": "peaq",
+  "eip155:1514": "story",
+  "eip155:41923": "educhain",
+  "eip155:324705682": "skale-base-sepolia",
+  "eip155:4326": "megaeth",
+  "eip155:143": "monad",
+  "eip155:988": "stable",
+  "eip155:2201": "stable-testnet",
   "eip155:42220": "celo",
+  "eip155:14": "flare",
+  "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp": "solana",
+  "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1": "solana-devnet",
+  "solana:4uhcVJyU9pJkvQyS88uRDiswHXSCkY3z": "solana-testnet",
 };
 
 const CAIP2_BY_V1_NAME: ReadonlyMap<string, string> = new Map(
@@ -22,4 +39,18 @@ export function v1NetworkName(caip2: string): string | null {
 
 export function caip2OfV1Name(name: string): string | null {
   return CAIP2_BY_V1_NAME.get(name) ?? null;
+}
+
+/** Families of networks that payments are made in. */
+export const EVM_NAMESPACE = "eip155";
+export const SOLANA_NAMESPACE = "solana";
+
+/** The family of a CAIP-2 network, for example `eip155`. */
+export function namespaceOf(caip2: string): string {
+  return caip2.split(":", 1)[0] ?? "";
+}
+
+/** The one spelling of an address or transaction: hex in lower case on EVM networks, base58 as it is on Solana. */
+export function canonicalSpelling(caip2: string, text: string): string {
+  return namespaceOf(caip2) === EVM_NAMESPACE ? text.toLowerCase() : text;
 }

@@ -1,7 +1,8 @@
 /**
  * Every error this platform answers with: one table, one shape (RFC 9457 problem details). The code is the contract
- * with machines, the title is for people; `docs/errors.md` explains what the client should do.
+ * with machines, the title is for people; `problem-guide.ts` explains each to them, on the page that `type` names.
  */
+import { platformUrl } from "./platform-url.ts";
 import type { JsonValue } from "./wire.ts";
 
 const PROBLEMS = {
@@ -9,6 +10,10 @@ const PROBLEMS = {
   payment_required: { status: 402, title: "This call has a price: sign the quote and resend" },
   settlement_failed: { status: 402, title: "The settlement finally failed: sign again" },
   permit2_allowance_required: { status: 412, title: "Approve Permit2 for the asset, then resend" },
+  payment_identifier_required: {
+    status: 400,
+    title: "This route wants a payment-identifier; nothing was charged",
+  },
   malformed_payment: { status: 400, title: "The payment header can't be read" },
   invalid_parameter: { status: 400, title: "A parameter is malformed; nothing was charged" },
   payment_conflict: { status: 409, title: "This payment is bound to another request or payload" },
@@ -44,6 +49,7 @@ const PROBLEMS = {
   },
   rate_limited: { status: 429, title: "Too many requests" },
   tenant_limit_exceeded: { status: 429, title: "This API has used up what its plan allows" },
+  tenant_suspended: { status: 503, title: "This API is suspended: it takes no new payments" },
   unknown_tenant: { status: 404, title: "No such API" },
   unknown_route: { status: 404, title: "This API has no such route" },
   unknown_payment: { status: 404, title: "No such payment" },
@@ -59,12 +65,19 @@ const PROBLEMS = {
   unsupported_media_type: { status: 415, title: "This media type is not accepted here" },
   payload_too_large: { status: 413, title: "The body is too large" },
   tenant_exists: { status: 409, title: "This tenant id or wallet is taken" },
+  wallet_proof_invalid: { status: 400, title: "The wallet is not proved to be this tenant's own" },
+  tenant_not_empty: { status: 409, title: "This tenant still has money or payments of its payers" },
+  last_api_key: { status: 409, title: "A tenant's last valid API key can't be revoked" },
+  too_many_overrides: { status: 409, title: "This tenant has as many limit overrides as it may" },
+  override_decided: { status: 409, title: "This limit override was decided already" },
+  too_many_api_keys: { status: 409, title: "This tenant has as many valid API keys as it may" },
   dataset_not_uploaded: { status: 409, title: "Upload the dataset before deploying a route on it" },
   script_not_uploaded: { status: 409, title: "Upload the script before deploying a route on it" },
   scripts_unavailable: {
     status: 503,
     title: "Scripts can't be deployed just now; nothing was changed",
   },
+  deployment_incomplete: { status: 409, title: "Something this deployment needs is gone" },
   price_too_small: { status: 400, title: "The price is less than one atomic unit" },
   idempotency_key_required: {
     status: 400,
@@ -96,8 +109,8 @@ export type ProblemCode = keyof typeof PROBLEMS;
 
 export const PROBLEM_CODES = Object.keys(PROBLEMS).filter(isProblemCode);
 
-function isProblemCode(code: string): code is ProblemCode {
-  return code in PROBLEMS;
+export function isProblemCode(code: string): code is ProblemCode {
+  return Object.hasOwn(PROBLEMS, code);
 }
 
 export interface ProblemOptions {
@@ -113,6 +126,11 @@ export function problemStatus(code: ProblemCode): number {
   return PROBLEMS[code].status;
 }
 
+/** What the code means, in one line. */
+export function problemTitle(code: ProblemCode): string {
+  return PROBLEMS[code].title;
+}
+
 /** The document alone, for answers that carry it inside another one. */
 export function problemDocument(
   code: ProblemCode,
@@ -120,7 +138,7 @@ export function problemDocument(
 ): Record<string, JsonValue> {
   const { status, title } = PROBLEMS[code];
   return {
-    type: `/errors/${code}`,
+    type: platformUrl(`/errors/${code}`),
     title,
     status,
     code,

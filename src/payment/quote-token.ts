@@ -4,6 +4,7 @@
  * never goes to a facilitator or the chain, knowing it proves that a resend comes from the payer.
  */
 import * as z from "zod";
+import type { QuotedFacilitator } from "../facilitator/port.ts";
 import { fromBase64Url, hmacSha256, toBase64Url, verifyHmacSha256 } from "./hash.ts";
 
 /** What a quote promises. Amounts are atomic units in decimal text, times seconds since the epoch. */
@@ -12,6 +13,8 @@ export interface QuotedTerms {
   /** Method-independent name of what is sold: the route's path pattern. */
   readonly route: string;
   readonly scheme: string;
+  /** Null when the scheme is the one that is meant without a name. */
+  readonly transferMethod: string | null;
   readonly network: string;
   readonly asset: string;
   readonly amountAtomic: string;
@@ -19,13 +22,15 @@ export interface QuotedTerms {
   /** Version of the tenant's snapshot that had this price. */
   readonly version: number;
   readonly expiresAtSeconds: number;
+  /** Who has to settle it; null where anybody may. */
+  readonly facilitator: QuotedFacilitator | null;
 }
 
 /** 128 bits: nobody guesses a quote of somebody else's. */
 export const QUOTE_NONCE_BYTES = 16;
-/** A token is about 400 characters; anything much longer was not made here. */
-const TOKEN_LENGTH_MAX = 1_024;
-const VERSION_PREFIX = "q1";
+/** A token is about 400 characters; what a facilitator adds to it is an address or two. */
+const TOKEN_LENGTH_MAX = 2_048;
+const VERSION_PREFIX = "q2";
 
 const claimsSchema = z.tuple([
   z.string(),
@@ -38,6 +43,9 @@ const claimsSchema = z.tuple([
   z.string(),
   z.number(),
   z.number(),
+  z.string().nullable(),
+  z.string().nullable(),
+  z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
 ]);
 
 export function signQuote(terms: QuotedTerms, nonce: Uint8Array, secret: string): string {
@@ -52,6 +60,9 @@ export function signQuote(terms: QuotedTerms, nonce: Uint8Array, secret: string)
     terms.payTo,
     terms.version,
     terms.expiresAtSeconds,
+    terms.transferMethod,
+    terms.facilitator?.facilitatorId ?? null,
+    terms.facilitator?.extra ?? {},
   ];
   const body = toBase64Url(new TextEncoder().encode(JSON.stringify(claims)));
   const signature = toBase64Url(hmacSha256(secret, `${VERSION_PREFIX}.${body}`));
@@ -86,6 +97,9 @@ export function readQuote(token: string, secret: string): QuotedTerms | null {
     payTo,
     version,
     expiresAtSeconds,
+    transferMethod,
+    facilitatorId,
+    extra,
   ] = claims;
   return {
     tenantId,
@@ -97,5 +111,7 @@ export function readQuote(token: string, secret: string): QuotedTerms | null {
     payTo,
     version,
     expiresAtSeconds,
+    transferMethod,
+    facilitator: facilitatorId === null ? null : { facilitatorId, extra },
   };
 }

@@ -6,12 +6,18 @@ import {
   encodeHeader,
 } from "./header-codec.ts";
 import { v1NetworkName } from "./networks.ts";
+import type { JsonObject } from "./wire.ts";
 
 /** Name and value of the header for the version the client speaks. */
 export function settlementHeader(
   x402Version: 1 | 2,
   settlement:
-    | { readonly success: true; readonly summary: SettlementSummary }
+    | {
+        readonly success: true;
+        readonly summary: SettlementSummary;
+        /** What x402 extensions add to it. */
+        readonly extensions?: JsonObject | null;
+      }
     | {
         readonly success: false;
         readonly reason: string;
@@ -33,6 +39,7 @@ export function settlementHeader(
         network: named,
         payer,
         ...(x402Version === 1 ? {} : { amount: String(amountAtomic) }),
+        ...(settlement.extensions ? { extensions: settlement.extensions } : {}),
       }),
     ];
   }

@@ -3,8 +3,9 @@
  * window. The answer matters for payments never seen before only; a known one replays whatever has changed since.
  */
 import type { DecodedPayment } from "./decode-payment.ts";
-import { MAX_TIMEOUT_SECONDS, type Offer } from "./offer.ts";
+import { MAX_TIMEOUT_SECONDS, type Offer, isInV1 } from "./offer.ts";
 import type { QuotedTerms } from "./quote-token.ts";
+import type { PayloadTerms } from "./scheme.ts";
 
 /** Room for a client's clock that runs ahead of ours (design: payment identity). */
 const VALIDITY_SLACK_MS = 300_000;
@@ -24,12 +25,13 @@ export type TermsRefusal =
   | "authorization_not_yet_valid"
   | "authorization_expired"
   | "authorization_valid_too_long"
-  | "payer_is_payee";
+  | "payer_is_payee"
+  | "extension_echo_mismatch";
 
 export interface TermsContext {
   readonly tenantId: string;
   readonly route: string;
-  /** What is offered now; the price of a valid quote takes its place. */
+  /** What the payment says that it pays, as it is offered now; the price of a valid quote takes its place. */
   readonly offer: Offer;
   /** The quote the payment carries: null when it has none, `invalid` when we did not sign it. */
   readonly quote: QuotedTerms | "invalid" | null;
@@ -41,28 +43,57 @@ export function amountDue({ offer, quote }: Pick<TermsContext, "offer" | "quote"
   return quote === null || quote === "invalid" ? offer.amountAtomic : BigInt(quote.amountAtomic);
 }
 
+/**
+ * The offer that a payment is for: in v2 the one it says it accepted, in v1 the one on its network.
+ * @returns why there is none, where there is none
+ */
+export function matchOffer(
+  payment: DecodedPayment,
+  offers: readonly Offer[],
+): Offer | "scheme_mismatch" | "network_mismatch" | "offer_not_matched" {
+  const { method, network, accepted } = payment;
+  const offer = offers.find(
+    (each) =>
+      each.scheme === method &&
+      each.network.caip2 === network &&
+      (accepted === null ? isInV1(each) : each.asset.address === accepted.asset),
+  );
+  if (offer !== undefined) return offer;
+  if (!offers.some(({ scheme }) => scheme.name === payment.scheme)) return "scheme_mismatch";
+  return offers.some((each) => each.network.caip2 === network)
+    ? "offer_not_matched"
+    : "network_mismatch";
+}
+
 /** Null when it fits. */
 export function refuseTerms(payment: DecodedPayment, context: TermsContext): TermsRefusal | null {
-  const { offer } = context;
-  if (payment.scheme !== offer.scheme) return "scheme_mismatch";
-  if (payment.network !== offer.network.caip2) return "network_mismatch";
   return (
     refuseQuote(context) ??
     refuseAccepted(payment, context) ??
+    context.offer.scheme.refuse(payment, payloadTerms(context)) ??
     refuseAuthorization(payment, context)
   );
 }
 
+function payloadTerms(context: TermsContext): PayloadTerms {
+  const { asset, payTo, facilitator } = context.offer;
+  const facilitatorExtra = facilitator?.extra ?? {};
+  return { asset, payTo, facilitatorExtra, amountAtomic: amountDue(context) };
+}
+
+/** What a scheme binds to a facilitator can't be paid without the quote that says which. */
 function refuseQuote({ quote, tenantId, route, offer, nowMs }: TermsContext): TermsRefusal | null {
-  if (quote === null) return null;
+  if (quote === null) return offer.scheme.isFacilitatorBound ? "quote_invalid" : null;
   if (quote === "invalid") return "quote_invalid";
   const quotedHere =
     quote.tenantId === tenantId &&
     quote.route === route &&
-    quote.scheme === offer.scheme &&
+    quote.scheme === offer.scheme.name &&
+    quote.transferMethod === offer.scheme.transferMethod &&
     quote.network === offer.network.caip2 &&
-    quote.asset === offer.network.asset.address &&
-    quote.payTo === offer.payTo;
+    quote.asset === offer.asset.address &&
+    quote.payTo === offer.payTo &&
+    (quote.facilitator !== null) === offer.scheme.isFacilitatorBound;
   if (!quotedHere) return "offer_not_matched";
   return nowMs >= quote.expiresAtSeconds * 1_000 ? "quote_expired" : null;
 }
@@ -75,7 +106,7 @@ function refuseAccepted(payment: DecodedPayment, context: TermsContext): TermsRe
   }
   if (accepted === null) return null;
   const fits =
-    accepted.asset === context.offer.network.asset.address &&
+    accepted.asset === context.offer.asset.address &&
     accepted.payTo === context.offer.payTo &&
     BigInt(accepted.amount) === amountDue(context);
   return fits ? null : "offer_not_matched";
@@ -83,8 +114,6 @@ function refuseAccepted(payment: DecodedPayment, context: TermsContext): TermsRe
 
 function refuseAuthorization(payment: DecodedPayment, context: TermsContext): TermsRefusal | null {
   const { offer, nowMs } = context;
-  if (payment.to !== offer.payTo) return "recipient_mismatch";
-  if (payment.value !== amountDue(context)) return "amount_mismatch";
   if (payment.from === offer.payTo) return "payer_is_payee";
   if (payment.validAfterMs >= nowMs) return "authorization_not_yet_valid";
   if (payment.validBeforeMs < nowMs + VALIDITY_LEFT_MIN_MS) return "authorization_expired";

@@ -102,17 +102,22 @@ function planItem(definition: DatasetHandlerDefinition, url: URL, { params }: Ca
 function planDownload(definition: DatasetHandlerDefinition, url: URL): Plan {
   const parsed = parseDownloadQuery(url.searchParams);
   if (!parsed.ok) return parsed;
-  const { format } = parsed;
-  const answer = async (dataset: StoredDataset): Promise<Response> => {
-    const query = allRows(definition.columns.length, DOWNLOAD_PAGE_ROWS);
-    const firstPage = await dataset.select(query);
-    if (firstPage.result !== "rows") return explainFailure(firstPage);
-    const { contentType } = rowFormat(format, definition.columns);
-    const headers = datasetHeaders(definition, contentType, [format]);
-    const pages = readPages(dataset, query, firstPage);
-    return new Response(streamRows(pages, format, definition.columns), { headers });
-  };
-  return { ok: true, answer };
+  return { ok: true, answer: (dataset) => downloadRows(dataset, definition, parsed.format) };
+}
+
+/** All rows in upload order, a page in memory at a time. */
+export async function downloadRows(
+  dataset: StoredDataset,
+  definition: DatasetHandlerDefinition,
+  format: DatasetFormat,
+): Promise<Response> {
+  const query = allRows(definition.columns.length, DOWNLOAD_PAGE_ROWS);
+  const firstPage = await dataset.select(query);
+  if (firstPage.result !== "rows") return explainFailure(firstPage);
+  const { contentType } = rowFormat(format, definition.columns);
+  const headers = datasetHeaders(definition, contentType, [format]);
+  const pages = readPages(dataset, query, firstPage);
+  return new Response(streamRows(pages, format, definition.columns), { headers });
 }
 
 type Page = Extract<SelectReply, { result: "rows" }>;

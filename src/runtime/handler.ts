@@ -1,11 +1,13 @@
-import type { PlanId, Route } from "../contracts/snapshot.ts";
+import type { Route } from "../contracts/snapshot.ts";
 import type { SealedSecret } from "../contracts/secrets.ts";
+import type { Limits } from "../tenant/limits.ts";
+import type { RunMeter } from "./run-meter.ts";
 import type { TenantId } from "../tenant/tenant-id.ts";
 
 /** What a handler learns about the call besides the request; payment headers never reach it. */
 export interface HandlerContext {
   readonly tenantId: TenantId;
-  readonly plan: PlanId;
+  readonly limits: Limits;
   readonly route: Route;
   /** Values of the route's `:name` segments. */
   readonly params: Readonly<Record<string, string>>;
@@ -16,6 +18,8 @@ export interface HandlerContext {
   readonly idempotencyKey: string;
   /** Of the tenant, by name, encrypted: a handler opens the ones it needs. */
   readonly secrets: Readonly<Record<string, SealedSecret>>;
+  /** Is told what only the handler knows about its run. */
+  readonly meter: RunMeter;
 }
 
 /** The parameter that is malformed, and what was expected of it, with an example. */

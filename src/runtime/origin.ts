@@ -49,10 +49,12 @@ export function originHandler(
       if (auth !== null && credential !== null) headers.set(auth.header, credential);
       // Only an origin on this machine has no TLS, and only the runtime's own network leads there.
       const network = target.protocol === "https:" ? internetOf(env) : runtimeNetwork;
+      const body = request.body === null ? null : await request.arrayBuffer();
+      context.meter.addEgressBytes(body?.byteLength ?? 0);
       const response = await fetchWithinOrigin(network, target, {
         method: request.method,
         headers,
-        body: request.body === null ? null : await request.arrayBuffer(),
+        body,
         redirect: "manual",
         signal: request.signal,
       });

@@ -3,7 +3,6 @@
  * because a lost claim charges nothing; and the decision on who gets one, and on what everyone else is told, is
  * made here.
  */
-import type { SignedAuthorization } from "./authorization.ts";
 import { FULFILMENT_ATTEMPTS_MAX, awaitsFulfilment } from "./fulfilment.ts";
 import { type Payment, type ReplayProofs, isAnswerable, isFailed } from "./payment.ts";
 
@@ -14,9 +13,10 @@ export interface Claim {
   readonly requestFingerprint: string;
   readonly payer: string;
   readonly proofs: ReplayProofs;
-  readonly signed: SignedAuthorization;
-  /** Whether the signature is the payer's: if not, it can't hold up the payer's other payments. Null: not checked. */
-  readonly signatureProved: boolean | null;
+  /** Until when its authorization could land, milliseconds since the epoch. */
+  readonly validBeforeMs: number;
+  /** Whether the signature is known to be the payer's: if not, it can't hold up the payer's other payments. */
+  readonly signatureProved: boolean;
   readonly resignGuard: boolean;
   readonly replayGraceMs: number;
   /** Whether its handler may run before it is verified. */
@@ -47,13 +47,16 @@ export interface ClaimCommand {
   readonly proofs: ReplayProofs;
   /** Why a payment never seen before would be refused; null when it would be taken. */
   readonly refusal: string | null;
-  readonly signed: SignedAuthorization;
-  /** Whether the signature is the payer's; null while nobody has checked, which most payments never need. */
-  readonly signatureProved: boolean | null;
+  /** Until when its authorization could land, milliseconds since the epoch. */
+  readonly validBeforeMs: number;
+  /** Whether the signature is known to be the payer's. */
+  readonly signatureProved: boolean;
   readonly resignGuard: boolean;
   readonly replayGraceMs: number;
   /** Whether the route lets its handler run while the payment is verified. */
   readonly alongside?: boolean;
+  /** The address that has signed in with this request; null or left out when none has. */
+  readonly signedInAs?: string | null;
 }
 
 /** All that the ledger knows that matters for one claim. */
@@ -69,6 +72,10 @@ export interface ClaimKnowledge {
   /** The payer's latest payment for the same request under another authorization. */
   readonly earlierPayment: Payment | null;
   readonly earlierClaim: Claim | null;
+  /** The payment that came with the same identifier, whatever its authorization; null without an identifier. */
+  readonly identifiedPayment: Payment | null;
+  /** The claim that did, in memory. */
+  readonly identifiedClaim: Claim | null;
   /** Whether the handler of an upfront payment is running now. */
   readonly isBeingFulfilled: (paymentId: string) => boolean;
 }
@@ -78,6 +85,15 @@ export interface ClaimContext {
   readonly leaseMs: number;
   /** Used when the payment is new. */
   readonly newPaymentId: string;
+}
+
+/** Why no payment that was never seen before is taken for a tenant now. */
+export interface NotAdmitted {
+  readonly code: "tenant_suspended" | "tenant_limit_exceeded";
+  /** Name of the limit that is reached; null when the tenant is suspended. */
+  readonly limit: string | null;
+  /** After which it may be taken, milliseconds; null when that is not known. */
+  readonly retryAfterMs: number | null;
 }
 
 export type ClaimDecision =
@@ -111,19 +127,21 @@ export type ClaimDecision =
   /** Settled upfront, and the handler will not be run again. */
   | { readonly decision: "undelivered"; readonly payment: Payment }
   | { readonly decision: "refused"; readonly reason: string }
-  /** It depends on whose signatures these are, and somebody has not been checked: check, and ask again. */
-  | { readonly decision: "check_signatures"; readonly earlierClaim: Claim | null };
+  /** The payment could be taken, its tenant could not. */
+  | ({ readonly decision: "not_admitted" } & NotAdmitted);
 
 /**
- * Decides a claim. What is known wins over what is new, in this order: the payment itself, the claim on it, the
- * payment that superseded it; only then does a refusal, the re-sign guard or a grant come into play. So a known
- * payment gets its answer whatever has changed since (price, expiry, suspension).
+ * Decides a claim. What is known wins over what is new, in this order: the payment that owns its identifier, the
+ * payment itself, the claim on it, the payment that superseded it; only then does a refusal, the re-sign guard or a
+ * grant come into play. So a known payment gets its answer whatever has changed since (price, expiry, suspension).
  */
 export function decideClaim(
   command: ClaimCommand,
   known: ClaimKnowledge,
   context: ClaimContext,
 ): ClaimDecision {
+  const taken = decideIdentifier(command, known, context);
+  if (taken !== null) return taken;
   if (known.payment !== null) return decideKnown(command, known.payment, known, context);
   if (known.claim !== null && known.claim.leaseExpiresAtMs > context.nowMs) {
     return known.claim.requestFingerprint === command.requestFingerprint
@@ -145,6 +163,24 @@ export function decideClaim(
   return decideEarlier(command, known, context) ?? grant(command, known, context);
 }
 
+/**
+ * An identifier belongs to the payment that came with it first: with any other payload it is a conflict, also when
+ * that one is signed again for the same request (x402 extension `payment-identifier`).
+ */
+function decideIdentifier(
+  { identity }: ClaimCommand,
+  { identifiedPayment, identifiedClaim }: ClaimKnowledge,
+  { nowMs }: ClaimContext,
+): ClaimDecision | null {
+  if (identifiedPayment !== null && identifiedPayment.identity !== identity) {
+    return { decision: "conflict" };
+  }
+  if (identifiedClaim === null || identifiedClaim.identity === identity) return null;
+  if (identifiedClaim.leaseExpiresAtMs <= nowMs) return null;
+  // A signature that is not its payer's binds nothing, or whoever knows an identifier could block it.
+  return identifiedClaim.signatureProved ? { decision: "conflict" } : null;
+}
+
 function decideKnown(
   command: ClaimCommand,
   payment: Payment,
@@ -160,9 +196,10 @@ function decideKnown(
   const answerableAtMs = payment.settledAtMs ?? payment.ruling?.atMs ?? 0;
   // The grace window is for first requests that carried nothing to prove anything by (v1).
   const inGrace = !carriesProof(payment.proofs) && nowMs < answerableAtMs + payment.replayGraceMs;
-  return !isAnswer || inGrace || provesPayer(command.proofs, payment.proofs)
-    ? decided
-    : { decision: "proof_required", payment };
+  const isPayer =
+    command.signedInAs === payment.authorization.payer ||
+    provesPayer(command.proofs, payment.proofs);
+  return !isAnswer || inGrace || isPayer ? decided : { decision: "proof_required", payment };
 }
 
 /** What an answerable payment still has to get: its stored answer, a run of the handler, or nothing. */
@@ -190,6 +227,20 @@ function decideSettled(
     default:
       return fulfilment.state satisfies never;
   }
+}
+
+/**
+ * What a payer who has signed in is told about a request of theirs, without saying which payment was for it.
+ * @param unanswered their newest payment for it that may still land, or whose answer was not written out
+ * @param settled their newest settled payment for it whose answer is kept
+ * @returns null when nothing of theirs was paid for
+ */
+export function decideSignedIn(
+  unanswered: Payment | null,
+  settled: Payment | null,
+): Extract<ClaimDecision, { decision: "replay" | "in_progress" | "unknown" }> | null {
+  if (unanswered !== null && !isAnswerable(unanswered)) return unsettled(unanswered, null);
+  return settled === null ? null : { decision: "replay", payment: settled, superseded: null };
 }
 
 /** What a superseded payment is told: the earlier one's fate; null when that one can no longer land. */
@@ -222,9 +273,6 @@ function decideEarlier(
   if (!command.resignGuard) return null;
   const payment = guards(known.earlierPayment) ? known.earlierPayment : null;
   if (payment === null && known.earlierClaim === null) return null;
-  if (command.signatureProved === null || known.earlierClaim?.signatureProved === null) {
-    return { decision: "check_signatures", earlierClaim: known.earlierClaim };
-  }
   const claim = known.earlierClaim?.signatureProved === true ? known.earlierClaim : null;
   const earlierId = payment?.paymentId ?? claim?.paymentId;
   if (earlierId === undefined) return null;
@@ -234,7 +282,7 @@ function decideEarlier(
     payloadDigest: command.payloadDigest,
     requestFingerprint: command.requestFingerprint,
     supersededBy: earlierId,
-    validBeforeMs: command.signed.authorization.validBeforeMs,
+    validBeforeMs: command.validBeforeMs,
   };
   const followed = follow(payment, claim, superseded, known, context);
   if (followed === null || command.signatureProved) return followed;
@@ -248,8 +296,7 @@ function decideEarlier(
  * is still at work on another has lost it.
  */
 export function supersede(claim: Claim, supersededBy: string): Superseded {
-  const { paymentId, identity, payloadDigest, requestFingerprint, signed } = claim;
-  const { validBeforeMs } = signed.authorization;
+  const { paymentId, identity, payloadDigest, requestFingerprint, validBeforeMs } = claim;
   return { paymentId, identity, payloadDigest, requestFingerprint, supersededBy, validBeforeMs };
 }
 
@@ -276,7 +323,7 @@ function grant(
       requestFingerprint: command.requestFingerprint,
       payer: command.payer,
       proofs: command.proofs,
-      signed: command.signed,
+      validBeforeMs: command.validBeforeMs,
       signatureProved: command.signatureProved,
       resignGuard: command.resignGuard,
       replayGraceMs: command.replayGraceMs,
@@ -289,7 +336,10 @@ function grant(
 }
 
 /** Someone is at work on `staged` and `settling`; `unknown` is the engine's, and takes longer. */
-function unsettled(payment: Payment, superseded: Superseded | null): ClaimDecision {
+function unsettled(
+  payment: Payment,
+  superseded: Superseded | null,
+): Extract<ClaimDecision, { decision: "in_progress" | "unknown" }> {
   return payment.state === "settling"
     ? { decision: "in_progress", paymentId: payment.paymentId, superseded }
     : { decision: "unknown", payment, superseded };

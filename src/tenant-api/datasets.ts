@@ -14,6 +14,7 @@ import {
   type DatasetVersion,
   insertDatasetVersion,
 } from "../tenant/directory/datasets.ts";
+import { readEffectiveLimits } from "../tenant/directory/limit-overrides.ts";
 import { limitBody, parseValue, refuse } from "./request.ts";
 import { requireTenant, type TenantEnv } from "./require-tenant.ts";
 import { parseUploadOptions } from "./upload-options.ts";
@@ -48,7 +49,12 @@ datasets.put("/:name", limitBody(UPLOAD_BYTES_MAX), async (context) => {
     ]);
   }
   const bytes = new Uint8Array(await context.req.arrayBuffer());
-  const parsed = parseDataset(bytes, format, { types: options.value.type });
+  const limits = await readEffectiveLimits(context.env.DB, tenant, Date.now());
+  const parsed = parseDataset(bytes, format, {
+    types: options.value.type,
+    bytesMax: limits.datasetBytesMax,
+    rowsMax: limits.datasetRowsMax,
+  });
   if (!parsed.ok) return refuseUpload(parsed.error);
   const { columns, rowCount, problems } = parsed.dataset;
 

@@ -1,8 +1,9 @@
 import type { NetworkConfig } from "../config.ts";
-import type { Route } from "../contracts/snapshot.ts";
+import type { PaymentOption, Route } from "../contracts/snapshot.ts";
 import type { DeploymentResponse } from "../contracts/tenant-api.ts";
 import type { TenantRecord } from "../tenant/directory/tenants.ts";
-import { feeAtomic } from "../tenant/plans.ts";
+import { feeOf } from "../tenant/plans.ts";
+import { OPTION_DECIMALS } from "../tenant/price-options.ts";
 import { atomicToPrice } from "../tenant/price.ts";
 
 /** What a tenant is told about a deployment: where each route is sold, for how much, and what is left of it. */
@@ -25,17 +26,22 @@ export function deploymentView(
     version: deployment.version,
     routes: deployment.routes.map((route) => {
       const priceAtomic = BigInt(route.priceAtomic);
-      const fee = feeAtomic(tenant.plan, priceAtomic);
+      const fee = feeOf(tenant, priceAtomic);
       return {
         url: `${origin}/t/${tenant.tenantId}${toUriTemplate(route.path)}`,
         methods: route.methods,
-        price: atomicToPrice(priceAtomic, asset.decimals),
+        price: atomicToPrice(priceAtomic, route.options ? OPTION_DECIMALS : asset.decimals),
         priceAtomic: route.priceAtomic,
+        ...(route.options === undefined ? {} : { options: route.options.map(optionView) }),
         feeAtomic: fee.toString(),
         netAtomic: (priceAtomic - fee).toString(),
       };
     }),
   };
+}
+
+function optionView({ network, asset, amountAtomic }: PaymentOption) {
+  return { network, asset, priceAtomic: amountAtomic };
 }
 
 /** `/cities/:key` as `/cities/{key}` (RFC 6570). */

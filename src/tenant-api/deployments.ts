@@ -1,11 +1,13 @@
 /** `/v1/deployments`: what is sold, at which price; immutable, numbered, and one of them active. */
 import { type Context, Hono } from "hono";
 import * as z from "zod";
+import { configOf } from "../config.ts";
 import { manifestSchema } from "../contracts/manifest.ts";
 import type { DeploymentList } from "../contracts/tenant-api.ts";
 import { problem } from "../payment/problem.ts";
 import { originTermsOf } from "../runtime/egress/origin-policy.ts";
 import { deployScripts, type ScriptDeployment } from "../runtime/script/deploy-scripts.ts";
+import { missingParts } from "../tenant/deployment-parts.ts";
 import { planDeployment } from "../tenant/deployment-plan.ts";
 import { listLatestDatasets } from "../tenant/directory/datasets.ts";
 import {
@@ -13,10 +15,12 @@ import {
   insertDeployment,
   listDeployments,
   readDeployment,
+  readPreviousDeploymentId,
 } from "../tenant/directory/deployments.ts";
+import { readEffectiveLimits } from "../tenant/directory/limit-overrides.ts";
 import { listLatestScripts } from "../tenant/directory/scripts.ts";
+import { takeSolanaAddress } from "../tenant/directory/solana-addresses.ts";
 import { listSecrets } from "../tenant/directory/secrets.ts";
-import { PLANS } from "../tenant/plans.ts";
 import { publishTenant } from "../tenant/publish-tenant.ts";
 import { deploymentView } from "./deployment-view.ts";
 import { networkOf } from "./network.ts";
@@ -51,19 +55,20 @@ deployments.post("/", limitBody(MANIFEST_BYTES_MAX), async (context) => {
   if (manifest.tenant !== tenant.tenantId) {
     return problem("forbidden", { detail: "tenant must be the one this API key belongs to." });
   }
-  const { asset } = networkOf(context.env, tenant);
   const uploads = {
     datasets: await listLatestDatasets(context.env.DB, tenant.serial),
     scripts: await listLatestScripts(context.env.DB, tenant.serial),
   };
+  const limits = await readEffectiveLimits(context.env.DB, tenant, Date.now());
   const plan = planDeployment(manifest, uploads, {
-    decimals: asset.decimals,
+    network: networkOf(context.env, tenant),
+    networks: configOf(context.env).networks,
     environment: context.env.ENVIRONMENT,
     ...originTermsOf(context.env),
     secretNames: new Set(
       (await listSecrets(context.env.DB, tenant.serial)).map(({ name }) => name),
     ),
-    egressHostsMax: PLANS[tenant.plan].scripts.egressHostsMax,
+    egressHostsMax: limits.egressHostsMax,
   });
   if (plan.result === "refused") {
     return refuse(plan.faults[0].code, plan.faults);
@@ -71,6 +76,18 @@ deployments.post("/", limitBody(MANIFEST_BYTES_MAX), async (context) => {
   if (JSON.stringify(plan.routes).length > ROUTES_CHARACTERS_MAX) {
     return refuse("invalid_request", [
       { field: "routes", message: "are too many for datasets with so many columns: deploy fewer" },
+    ]);
+  }
+  const address = manifest.payTo?.solana;
+  if (
+    address !== undefined &&
+    !(await takeSolanaAddress(context.env.DB, tenant.serial, address, Date.now()))
+  ) {
+    return refuse("invalid_request", [
+      {
+        field: "payTo.solana",
+        message: "is another tenant's: an address is paid for one tenant only",
+      },
     ]);
   }
   const scripts = await deployScripts(context.env, tenant, plan.routes);
@@ -94,7 +111,19 @@ deployments.post("/:deploymentId/rollback", async (context) => {
     context.req.param("deploymentId"),
   );
   if (deployment === null) return problem("not_found");
-  await activateDeployment(context.env.DB, tenant, deployment, Date.now());
+  const missing = await missingParts(context.env, tenant, deployment.routes);
+  if (missing.length > 0) {
+    return problem("deployment_incomplete", {
+      detail: `Gone since then: ${missing.join(", ")}. What is on sale is unchanged.`,
+      extra: { missing },
+    });
+  }
+  const scripts = await deployScripts(context.env, tenant, deployment.routes);
+  if (!scripts.ok) return refuseScript(scripts);
+  // Sending it again after a lost answer changes nothing, and is not one more rollback on record.
+  if (deployment.version !== tenant.activeVersion) {
+    await activateDeployment(context.env.DB, tenant, deployment, Date.now());
+  }
   await publishTenant(context.env, tenant.tenantId, Date.now());
   return context.json(deploymentView(deployment, sellerOf(context)));
 });
@@ -104,16 +133,17 @@ deployments.get("/", async (context) => {
   if (!query.ok) return query.response;
   const { cursor, limit } = query.value;
   const { tenant } = context.var;
-  const page = await listDeployments(context.env.DB, tenant.serial, {
-    beforeVersion: cursor ?? null,
-    limit,
-  });
+  const [page, previousDeploymentId] = await Promise.all([
+    listDeployments(context.env.DB, tenant.serial, { beforeVersion: cursor ?? null, limit }),
+    readPreviousDeploymentId(context.env.DB, tenant.serial),
+  ]);
   const answer: DeploymentList = {
     deployments: page.map((deployment) => ({
       ...deploymentView(deployment, sellerOf(context)),
       active: deployment.version === tenant.activeVersion,
       createdAtMs: deployment.createdAtMs,
     })),
+    previousDeploymentId,
     nextCursor: page.length < limit ? null : `${page.at(-1)?.version ?? 1}`,
   };
   return context.json(answer);

@@ -1,4 +1,4 @@
-import { configOf, type ConfigSource, type NetworkConfig } from "../config.ts";
+import { configOf, type ConfigSource, type NetworkConfig, type PlatformConfig } from "../config.ts";
 import type { TenantRecord } from "../tenant/directory/tenants.ts";
 
 /**
@@ -11,5 +11,12 @@ export function networkOf(source: ConfigSource, tenant: TenantRecord): NetworkCo
   if (network === undefined) {
     throw new Error(`NETWORKS has no ${tenant.network}, on which ${tenant.tenantId} sells`);
   }
+  return network;
+}
+
+/** The network that new tenants sell on: the first that is configured. */
+export function networkOfNewTenants({ networks }: Pick<PlatformConfig, "networks">): NetworkConfig {
+  const [network] = networks;
+  if (network === undefined) throw new Error("the configuration has at least one network");
   return network;
 }

@@ -6,7 +6,7 @@ import type { PayoutReply } from "../contracts/ledger.ts";
 import { tenantOfPaymentId } from "../payment/payment-id.ts";
 import { problem } from "../payment/problem.ts";
 import { auditStatement } from "../tenant/directory/audit.ts";
-import { networkOf } from "./network.ts";
+import { booksOf } from "./books.ts";
 import { limitBody, parseJsonBody, SMALL_BODY_BYTES_MAX } from "./request.ts";
 import { requireTenant, type TenantEnv } from "./require-tenant.ts";
 
@@ -24,7 +24,14 @@ payouts.post("/", limitBody(SMALL_BODY_BYTES_MAX), async (context) => {
   const parsed = parseJsonBody(body, createPayoutRequestSchema);
   if (!parsed.ok) return parsed.response;
   const { tenant } = context.var;
-  const { caip2, asset } = networkOf(context.env, tenant);
+  const named = booksOf(context.env, tenant, parsed.value);
+  if (!named.ok) return named.response;
+  const { network, asset, isDirect } = named.books;
+  if (isDirect) {
+    return problem("direct_collection", {
+      detail: "Its payments arrive in its wallet: there is nothing to pay out.",
+    });
+  }
   const { amountAtomic } = parsed.value;
   // Before the ledger moves anything: a request that is not on record must not move money.
   await auditStatement(context.env.DB, {
@@ -38,7 +45,7 @@ payouts.post("/", limitBody(SMALL_BODY_BYTES_MAX), async (context) => {
   const reply = await ledgerOf(context.env, tenant.tenantId).requestPayout({
     tenantSerial: tenant.serial,
     idempotencyKey,
-    network: caip2,
+    network: network.caip2,
     asset: asset.address,
     payTo: tenant.payTo,
     wallet: tenant.wallet,

@@ -1,10 +1,18 @@
 import { createMiddleware } from "hono/factory";
 import { configOf } from "../config.ts";
 import { problem } from "../payment/problem.ts";
-import { bearerCredential, isSameSecret } from "../tenant/credentials.ts";
+import { bearerCredential } from "../tenant/credentials.ts";
+import { findOperator } from "../tenant/operators.ts";
+
+/** What handlers behind `requireOperator` find in their context. */
+export interface OperatorEnv {
+  readonly Bindings: Env;
+  /** Name of who asks: everything that is done is on record under it. */
+  readonly Variables: { readonly operator: string };
+}
 
 /** Lets operators pass. Whoever shows something else, a tenant's key for example, learns nothing more than that. */
-export const requireOperator = createMiddleware<{ Bindings: Env }>(async (context, next) => {
+export const requireOperator = createMiddleware<OperatorEnv>(async (context, next) => {
   const credential = bearerCredential(context.req.raw);
   if (credential === null) {
     return problem("unauthorized", {
@@ -12,8 +20,8 @@ export const requireOperator = createMiddleware<{ Bindings: Env }>(async (contex
       headers: { "WWW-Authenticate": 'Bearer realm="402claw operator"' },
     });
   }
-  if (!(await isSameSecret(credential, configOf(context.env).operatorToken))) {
-    return problem("forbidden");
-  }
+  const operator = await findOperator(credential, configOf(context.env).operators);
+  if (operator === null) return problem("forbidden");
+  context.set("operator", operator);
   return next();
 });

@@ -13,8 +13,9 @@ import { scriptRuntimeOf } from "../runtime/script/script-runtime-of.ts";
 import { storeScript } from "../runtime/script/script-store.ts";
 import { canonicalScript } from "../runtime/script/script-version.ts";
 import { listLimitExceedances } from "../tenant/directory/limit-exceedances.ts";
+import { readEffectiveLimits } from "../tenant/directory/limit-overrides.ts";
 import { insertScriptUpload, listLatestScripts } from "../tenant/directory/scripts.ts";
-import { PLANS, type ScriptPlan } from "../tenant/plans.ts";
+import { CEILINGS, type Limits } from "../tenant/limits.ts";
 import {
   type Fault,
   limitBody,
@@ -25,8 +26,8 @@ import {
 } from "./request.ts";
 import { requireTenant, type TenantEnv } from "./require-tenant.ts";
 
-/** The largest plan's code, doubled for what JSON escapes. */
-const UPLOAD_BYTES_MAX = 2 * PLANS.scale.scripts.bytesMax;
+/** The most code that anybody may have, doubled for what JSON escapes. */
+const UPLOAD_BYTES_MAX = 2 * CEILINGS.scriptBytesMax;
 
 /** A month of days with every limit passed. */
 const EXCEEDANCES_MAX = 150;
@@ -50,14 +51,14 @@ scripts.put("/:name{.+}", limitBody(UPLOAD_BYTES_MAX), async (context) => {
   if (!parsed.ok) return parsed.response;
   const bundle = parsed.value;
 
-  const plan = PLANS[tenant.plan].scripts;
+  const limits = await readEffectiveLimits(context.env.DB, tenant, Date.now());
   const known = await listLatestScripts(context.env.DB, tenant.serial);
   const others = known.filter((script) => script.name !== name);
   const [fault, ...furtherFaults] = [
-    ...(others.length < plan.countMax
+    ...(others.length < limits.scriptsMax
       ? []
-      : [{ field: "name", message: `would be one of more than ${plan.countMax} scripts` }]),
-    ...bundleFaults(name, bundle, plan),
+      : [{ field: "name", message: `would be one of more than ${limits.scriptsMax} scripts` }]),
+    ...bundleFaults(name, bundle, limits),
   ];
   if (fault !== undefined) return refuse("invalid_request", [fault, ...furtherFaults]);
   const checked = await scriptRuntimeOf(context.env)?.check(bundle);
@@ -122,18 +123,19 @@ function parseUpload(name: string, mediaType: string, body: string): Parsed<Scri
   };
 }
 
-function bundleFaults(name: string, { main, modules }: ScriptBundle, plan: ScriptPlan): Fault[] {
+function bundleFaults(name: string, { main, modules }: ScriptBundle, limits: Limits): Fault[] {
   const faults: Fault[] = [];
   const contents = Object.entries(modules);
   const bytes = contents.reduce((sum, [, { content }]) => sum + byteLength(content), 0);
   if (main !== name) {
     faults.push({ field: "main", message: `must be ${name}, the script's name` });
   }
-  if (contents.length > plan.modulesMax) {
-    faults.push({ field: "modules", message: `must be at most ${plan.modulesMax} on this plan` });
+  const { scriptModulesMax, scriptBytesMax } = limits;
+  if (contents.length > scriptModulesMax) {
+    faults.push({ field: "modules", message: `must be at most ${scriptModulesMax} on this plan` });
   }
-  if (bytes > plan.bytesMax) {
-    const message = `must have at most ${plan.bytesMax} bytes together on this plan, not ${bytes}`;
+  if (bytes > scriptBytesMax) {
+    const message = `must have at most ${scriptBytesMax} bytes together on this plan, not ${bytes}`;
     faults.push({ field: "modules", message });
   }
   for (const [module, { type, content }] of contents) {

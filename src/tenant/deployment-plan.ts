@@ -4,7 +4,7 @@ import type { Column, DatasetHandlerDefinition, Route } from "../contracts/snaps
 import type { ProblemCode } from "../payment/problem.ts";
 import { type ConnectionTerms, connectionFaults } from "../runtime/egress/connection-faults.ts";
 import { dispatchKey } from "../runtime/script/script-runtime.ts";
-import { priceToAtomic } from "./price.ts";
+import { type PriceTerms, priceFaults, pricesOf } from "./price-options.ts";
 import type { TenantId } from "./tenant-id.ts";
 
 /** What a deployment needs to know about the newest upload of a dataset. */
@@ -47,19 +47,18 @@ export type DeploymentPlan =
       readonly faults: readonly [ManifestFault, ...ManifestFault[]];
     };
 
-export interface DeploymentTerms extends ConnectionTerms {
-  /** Of the asset prices are paid in. */
-  readonly decimals: number;
+export interface DeploymentTerms extends ConnectionTerms, Omit<PriceTerms, "payTo"> {
   /** Name of the environment that code is deployed in. */
   readonly environment: string;
 }
 
 /** What all routes of a manifest have in common. */
 interface SaleTerms {
-  readonly decimals: number;
+  readonly prices: PriceTerms;
   readonly environment: string;
   readonly tenantId: TenantId;
   readonly allowedHosts: readonly string[];
+  readonly declarations: Readonly<Record<string, DatasetDeclaration>>;
 }
 
 /** Free documents the platform serves below every tenant: a route there could never be reached. */
@@ -79,6 +78,7 @@ export function planDeployment(
   uploads: Uploads,
   terms: DeploymentTerms,
 ): DeploymentPlan {
+  const prices = { network: terms.network, networks: terms.networks, payTo: manifest.payTo };
   const datasets = new Map(uploads.datasets.map((dataset) => [dataset.name, dataset]));
   const scripts = new Map(uploads.scripts.map((script) => [script.name, script]));
   const [fault, ...furtherFaults] = [
@@ -86,7 +86,7 @@ export function planDeployment(
       declarationFaults(`datasets.${name}`, declaration, datasets.get(name), name),
     ),
     ...manifest.routes.flatMap((route, index) =>
-      routeFaults(`routes[${index}]`, route, datasets, terms),
+      routeFaults(`routes[${index}]`, route, datasets, prices),
     ),
     ...manifest.routes.flatMap(({ script }, index) =>
       script === undefined || scripts.has(script)
@@ -97,16 +97,20 @@ export function planDeployment(
     ...duplicateFaults(manifest.routes),
   ];
   if (fault !== undefined) return { result: "refused", faults: [fault, ...furtherFaults] };
+  const { x402Versions } = manifest;
   return {
     result: "planned",
-    routes: manifest.routes.flatMap((route) =>
-      expandRoute(route, datasets, scripts, {
-        decimals: terms.decimals,
-        environment: terms.environment,
-        tenantId: manifest.tenant,
-        allowedHosts: manifest.egress,
-      }),
-    ),
+    routes: manifest.routes
+      .flatMap((route) =>
+        expandRoute(route, datasets, scripts, {
+          declarations: manifest.datasets,
+          prices,
+          environment: terms.environment,
+          tenantId: manifest.tenant,
+          allowedHosts: manifest.egress,
+        }),
+      )
+      .map((route) => (x402Versions.includes(1) ? route : { ...route, x402Versions })),
   };
 }
 
@@ -157,7 +161,7 @@ function routeFaults(
   field: string,
   route: ManifestRoute,
   datasets: ReadonlyMap<string, UploadedDataset>,
-  { decimals }: DeploymentTerms,
+  prices: PriceTerms,
 ): ManifestFault[] {
   const faults: ManifestFault[] = [];
   if (route.dataset !== undefined && !datasets.has(route.dataset)) {
@@ -179,12 +183,8 @@ function routeFaults(
     });
   }
   if (route.execution === "alongside") faults.push(...alongsideFaults(`${field}.execution`, route));
-  if (priceToAtomic(route.price, decimals) === 0n) {
-    faults.push({
-      code: "price_too_small",
-      field: `${field}.price`,
-      message: `is less than one atomic unit: the asset has ${decimals} decimals`,
-    });
+  for (const fault of priceFaults(route, prices)) {
+    faults.push({ ...fault, field: `${field}.${fault.field}` });
   }
   return faults;
 }
@@ -221,7 +221,7 @@ function expandRoute(
   route: ManifestRoute,
   datasets: ReadonlyMap<string, UploadedDataset>,
   scripts: ReadonlyMap<string, UploadedScript>,
-  { decimals, environment, tenantId, allowedHosts }: SaleTerms,
+  { prices, environment, tenantId, allowedHosts, declarations }: SaleTerms,
 ): Route[] {
   const script = scripts.get(route.script ?? "");
   if (script !== undefined) {
@@ -233,17 +233,18 @@ function expandRoute(
       dispatchKey: dispatchKey({ environment, tenantId, version }),
       allowedHosts: [...allowedHosts],
     };
-    return [makeRoute(route, route.path, `Answers of ${script.name}`, handler, decimals)];
+    return [makeRoute(route, route.path, `Answers of ${script.name}`, handler, prices)];
   }
   if (route.origin !== undefined) {
     const auth = route.originAuth ?? null;
     const handler = { kind: "origin" as const, url: route.origin, auth };
-    return [makeRoute(route, route.path, `Answers of ${route.path}`, handler, decimals)];
+    return [makeRoute(route, route.path, `Answers of ${route.path}`, handler, prices)];
   }
   const dataset = datasets.get(route.dataset ?? "");
   if (dataset === undefined) return [];
+  const sample = declarations[dataset.name]?.sample ?? true;
   const sell = (path: string, mode: DatasetHandlerDefinition["mode"]) =>
-    makeRoute(route, path, describe(mode, dataset), datasetHandler(dataset, mode), decimals);
+    makeRoute(route, path, describe(mode, dataset), datasetHandler(dataset, mode, sample), prices);
   return route.mode === "list" && dataset.key !== null
     ? [sell(route.path, "list"), sell(`${route.path}/:key`, "item")]
     : [sell(route.path, route.mode)];
@@ -254,18 +255,22 @@ function makeRoute(
   path: string,
   description: string,
   handler: Route["handler"],
-  decimals: number,
+  prices: PriceTerms,
 ): Route {
   return {
     path,
     methods: [...new Set(route.methods)],
-    priceAtomic: priceToAtomic(route.price, decimals).toString(),
+    ...pricesOf(route, prices),
     description: route.description ?? description,
     mimeType: "application/json",
     settlement: route.settlement,
     execution: route.execution,
     resignGuard: route.resignGuard,
     replayGraceSeconds: route.replayGraceSeconds,
+    paymentIdentifier: route.paymentIdentifier,
+    signedReceipts: route.signedReceipts,
+    ...(route.input === undefined ? {} : { input: route.input }),
+    ...(route.output === undefined ? {} : { output: route.output }),
     handler,
   };
 }
@@ -273,6 +278,7 @@ function makeRoute(
 function datasetHandler(
   dataset: UploadedDataset,
   mode: DatasetHandlerDefinition["mode"],
+  sample: boolean,
 ): DatasetHandlerDefinition {
   return {
     kind: "dataset",
@@ -281,6 +287,7 @@ function datasetHandler(
     mode,
     key: dataset.key,
     columns: [...dataset.columns],
+    ...(sample ? {} : { sample }),
   };
 }
 

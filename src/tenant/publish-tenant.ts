@@ -20,8 +20,7 @@ export async function publishTenant(
   let published: string | null = null;
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
     const snapshot = await readActiveSnapshot(env.DB, tenantId);
-    if (snapshot === null)
-      throw new Error(`nothing to publish: ${tenantId} is not an active tenant`);
+    if (snapshot === null) throw new Error(`nothing to publish: there is no tenant ${tenantId}`);
     if (published === JSON.stringify(snapshot)) return;
     try {
       await publishSnapshot(env, snapshot, nowMs);

@@ -1,13 +1,20 @@
 /**
  * Published snapshots: written by the control plane to KV, read by the data plane at every call, remembered in the
- * isolate for moments. KV reaches other places within its own cache time (up to 60 s); prices stay honest meanwhile
+ * isolate for moments. KV reaches other places within its own cache time; prices stay honest meanwhile
  * because quotes are signed.
  */
 import { type TenantSnapshot, tenantSnapshotSchema } from "../contracts/snapshot.ts";
+import { CEILINGS } from "./limits.ts";
 import type { TenantId } from "./tenant-id.ts";
 
 /** How long an isolate serves its copy without asking KV: what a burst of calls shares. */
 const FRESH_MS = 2_000;
+
+/**
+ * How long a place keeps what it has read from KV: the least that KV takes, so that a change is everywhere within
+ * half a minute and the moments above.
+ */
+const KV_CACHE_SECONDS = 30;
 
 /** Shorter for "no such tenant", so that a tenant just created is found at once. */
 const FRESH_ABSENT_MS = 500;
@@ -36,6 +43,9 @@ export interface SnapshotStore {
 const cache = new Map<TenantId, CachedSnapshot>();
 let cachedCharacters = 0;
 
+/** Longer than any answer is kept: afterwards a deleted tenant is unknown. */
+const DELETED_KEPT_SECONDS = (CEILINGS.retentionMs + 24 * 60 * 60 * 1_000) / 1_000;
+
 /** Writes the snapshot where every edge reads it; this isolate sees it at once. */
 export async function publishSnapshot(
   env: SnapshotStore,
@@ -43,7 +53,9 @@ export async function publishSnapshot(
   nowMs: number,
 ): Promise<void> {
   const text = JSON.stringify(snapshot);
-  await env.SNAPSHOTS.put(snapshotKey(snapshot.tenantId), text);
+  const isDeleted = snapshot.deletedAtMs !== undefined;
+  const options = isDeleted ? { expirationTtl: DELETED_KEPT_SECONDS } : {};
+  await env.SNAPSHOTS.put(snapshotKey(snapshot.tenantId), text, options);
   remember(snapshot.tenantId, { snapshot, readAtMs: nowMs, characters: text.length });
 }
 
@@ -61,7 +73,10 @@ export async function readSnapshot(
   if (cached !== undefined && nowMs - cached.readAtMs < freshMs(cached)) return cached.snapshot;
   let text: string | null;
   try {
-    text = await env.SNAPSHOTS.get(snapshotKey(tenantId), "text");
+    text = await env.SNAPSHOTS.get(snapshotKey(tenantId), {
+      type: "text",
+      cacheTtl: KV_CACHE_SECONDS,
+    });
   } catch (error) {
     if (cached !== undefined && nowMs - cached.readAtMs < STALE_MS) return cached.snapshot;
     throw error;

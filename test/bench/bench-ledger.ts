@@ -7,7 +7,8 @@ import type {
   StageRequest,
 } from "../../src/contracts/ledger.ts";
 import type { TenantId } from "../../src/tenant/tenant-id.ts";
-import { ASSET, NETWORK, PAY_TO, PRICE_ATOMIC, ROUTE_PATH, TOKEN } from "./offer.ts";
+import { ASSET, NETWORK, PAY_TO, PRICE_ATOMIC, ROUTE_PATH } from "./offer.ts";
+import { UNBOUNDED_LIMITS } from "../support/unbounded-limits.ts";
 
 export interface LedgerCounters {
   /** Name of the object's files. */
@@ -21,21 +22,6 @@ export interface LedgerCounters {
 
 /** Filled payments are old: settled, confirmed and answered an hour ago, their responses swept. */
 const AGE_MS = 3_600_000;
-
-const SIGNED = {
-  authorization: {
-    network: NETWORK,
-    asset: ASSET,
-    payer: "0xclaimant",
-    payee: PAY_TO,
-    amountAtomic: BigInt(PRICE_ATOMIC),
-    nonce: "0x",
-    validAfterMs: 0,
-    validBeforeMs: 0,
-  },
-  domain: TOKEN,
-  signature: "0x",
-};
 
 export class BenchLedger extends SettlementLedger {
   #requests = 0;
@@ -100,11 +86,12 @@ export class BenchLedger extends SettlementLedger {
         proofs: { quoteHash: nonce, identifierHash: null, idempotencyKeyHash: null },
         payer: "0xclaimant",
         refusal: null,
-        signed: SIGNED,
+        validBeforeMs: 0,
         signatureProved: true,
         resignGuard: true,
         replayGraceMs: 0,
         answered: [],
+        limits: UNBOUNDED_LIMITS,
       });
       if (reply.result !== "granted") throw new Error(`a new payment was ${reply.result}`);
       await super.release({ tenantId, identity, grant: reply.grant, handlerRan: false });

@@ -11,6 +11,7 @@ import {
   summaryOf,
 } from "./compare.ts";
 import type { FacilitatorProcess } from "./facilitator-process.ts";
+import { type GarbageCost, measureGarbage } from "./measure-garbage.ts";
 import { DELAYED_PATH, ROUTE_PATH } from "./offer.ts";
 import { type SignedPayload, paidRequests, unpaidRequest } from "./payments.ts";
 import { CONCURRENCIES, type Plan } from "./plan.ts";
@@ -59,6 +60,8 @@ export interface MediumReport {
   readonly medium: Medium;
   readonly paid: readonly (Comparison & { readonly concurrency: number })[];
   readonly unpaid: Comparison;
+  /** Measured on the first medium only: none of it is stored. */
+  readonly garbage: readonly GarbageCost[];
   readonly replay: Summary;
   readonly slow: Comparison;
   /** The same when every connection sends its first request in the same millisecond. */
@@ -103,6 +106,13 @@ export async function measureMedium(
       concurrency: CONCURRENCY,
       callsPerRound: plan.unpaidCallsPerRound,
     });
+    const garbage = medium.fillsLedgers
+      ? await measureGarbage(gateway, payloads, {
+          ...rounds,
+          concurrency: CONCURRENCY,
+          callsPerRound: plan.unpaidCallsPerRound,
+        })
+      : [];
     const replay = await measureReplay(gateway, requests, plan);
     say("paid calls at a slow facilitator");
     await facilitator.setLatency(SLOW_FACILITATOR);
@@ -123,7 +133,7 @@ export async function measureMedium(
       costs.push(await measureCost(runtime, payloads, concurrency));
     }
     const size = medium.fillsLedgers ? await measureSizes(runtime, payloads, plan, say) : null;
-    return { medium, paid, unpaid, replay, slow, slowAtOnce, alongside, costs, size };
+    return { medium, paid, unpaid, garbage, replay, slow, slowAtOnce, alongside, costs, size };
   } finally {
     await runtime.stop();
   }

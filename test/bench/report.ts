@@ -15,6 +15,7 @@ export function printMedium({
   medium,
   paid,
   unpaid,
+  garbage,
   replay,
   slow,
   slowAtOnce,
@@ -67,7 +68,21 @@ export function printMedium({
       cost.commits?.toFixed(2) ?? "not seen",
     ]),
   );
+  if (garbage.length > 0) printGarbage(garbage);
   if (size !== null) printSize(size);
+}
+
+function printGarbage(garbage: MediumReport["garbage"]): void {
+  print("");
+  table(
+    ["what brings nothing", "answers /s", "cost of one, in 402s", "p50/p95/p99 ms"],
+    garbage.map(({ what, comparison: { ours, rateRatio } }) => [
+      what,
+      round(ours.callsPerSecond),
+      (1 / rateRatio).toFixed(2),
+      quantiles(ours),
+    ]),
+  );
 }
 
 export function printFacilitators({ routingUs, healthy, outage }: FacilitatorsReport): void {

@@ -131,7 +131,8 @@ async function startMiniflare(
       facilitatorUrls.map((url, index) => ({ id: `stub-${index + 1}`, url })),
     ),
     NETWORKS: JSON.stringify([{ caip2: NETWORK, confirmations: 0 }]),
-    OPERATOR_TOKEN: "operator-token-of-the-benchmark",
+    // Nobody asks for anything that needs an operator.
+    OPERATORS: JSON.stringify([{ name: "nobody", tokenHash: "00".repeat(32) }]),
     QUOTE_SECRET: "quote-secret-of-the-benchmark-0123456789",
     DEPOSIT_SEED: `0x${"5e".repeat(32)}`,
   };
@@ -139,6 +140,10 @@ async function startMiniflare(
     ...workerOptions,
     name: GATEWAY,
     bindings: Object.assign({}, workerOptions.bindings, variables),
+    // Nothing is paid out: the signer need not be a Worker of its own.
+    serviceBindings: Object.assign({}, workerOptions.serviceBindings, {
+      DEPOSIT_SIGNER: { name: GATEWAY, entrypoint: "DepositSigner" },
+    }),
     modulesRoot: gatewayDir,
     modules: [{ type: "ESModule", path: gatewayBundle }],
     unsafeDirectSockets: [{ host: HOST, port: 0 }],
@@ -171,13 +176,15 @@ function snapshotOf(tenantId: TenantId): TenantSnapshot {
   return {
     tenantId,
     serial: 1,
-    plan: "free",
+    plan: "scale",
+    collection: "treasury",
     payTo: PAY_TO,
     network: NETWORK,
     version: 1,
     deploymentId: "dep_bench",
     routes: [routeOf(ROUTE_PATH, "after"), routeOf(DELAYED_PATH, "alongside")],
     secrets: {},
+    limitOverrides: [],
   };
 }
 
@@ -192,6 +199,8 @@ function routeOf(path: string, execution: Route["execution"]): Route {
     resignGuard: true,
     execution,
     replayGraceSeconds: 600,
+    paymentIdentifier: "optional",
+    signedReceipts: false,
     // Never called: the benchmark's Worker brings its own handler for every route.
     handler: { kind: "origin", url: "https://origin.invalid/", auth: null },
   };

@@ -13,6 +13,7 @@ import type {
   RegionHealthView,
 } from "../../src/contracts/admin-facilitators.ts";
 import type { FacilitatorView } from "../../src/facilitator/health-messages.ts";
+import { hashOperatorToken } from "../../src/tenant/operators.ts";
 import { AgreeingFacilitator } from "../support/agreeing-facilitator.ts";
 import { Edges } from "../support/edges.ts";
 import { OriginServer } from "../support/origin-server.ts";
@@ -45,9 +46,10 @@ beforeAll(async () => {
   world = await Edges.start({
     variables: {
       NETWORKS: JSON.stringify([{ caip2: NETWORK }]),
-      OPERATOR_TOKEN,
+      OPERATORS: JSON.stringify([
+        { name: "tests", tokenHash: await hashOperatorToken(OPERATOR_TOKEN) },
+      ]),
       QUOTE_SECRET: "quote-secret-of-the-edges-0123456789",
-      DEPOSIT_SEED: `0x${"5e".repeat(32)}`,
     },
     facilitators: [seenFrom(PLACES.a), seenFrom(PLACES.b)],
   });

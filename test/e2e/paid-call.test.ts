@@ -6,6 +6,7 @@ import { tokenBalance, transferCount } from "../support/chain-facts.ts";
 import { OriginServer } from "../support/origin-server.ts";
 import { Payer, quoteOf, readAnswer, send } from "../support/payer.ts";
 import { type TestTenant, TestWorld } from "../support/platform.ts";
+import { rawRequest } from "../support/raw-request.ts";
 
 let world: TestWorld;
 let origin: OriginServer;
@@ -72,6 +73,43 @@ describe("an unpaid call", () => {
     expect(await code(`/t/${tenant.tenantId}/nothing`)).toBe("unknown_route");
     expect(await code(`/t/${tenant.tenantId}/cities%2f1`)).toBe("invalid_path");
     expect(await code(`/t/${tenant.tenantId}//cities`)).toBe("invalid_path");
+  });
+});
+
+describe("a request line that no client library would send", () => {
+  test.each([
+    "/t/TENANT/../TENANT/echo",
+    "/t/TENANT/./echo",
+    "/t/TENANT//echo",
+    "/t/TENANT/echo/",
+    "/t/TENANT/%2e%2e/TENANT/echo",
+    "/t/TENANT\\echo",
+    "/t/TENANT/echo\\",
+    "/t/TENANT/echo%00",
+    "/t/TENANT/x%2f..%2fecho",
+    "/./t/TENANT/echo",
+    "//t/TENANT/echo",
+    "/T/TENANT/echo",
+    "\\t\\TENANT\\echo",
+    "http://evil.example/t/TENANT/echo/..",
+    "*",
+    "/t/TENANT/ec\tho",
+    "/t/TENANT/echo#/../..",
+  ])("%s gets nothing unpaid, and pays for nothing else", async (spelling) => {
+    const target = spelling.replaceAll("TENANT", tenant.tenantId);
+    const header = await payer.sign(echo);
+    const unpaid = await rawRequest(world.url, target);
+    const paid = await rawRequest(world.url, target, { "PAYMENT-SIGNATURE": header });
+    expect([400, 402, 404]).toContain(unpaid.status);
+    expect([200, 400, 404]).toContain(paid.status);
+    expect(paid.status === 200).toBe(unpaid.status === 402);
+    expect(origin.calls).toBe(paid.status === 200 ? 1 : 0);
+  });
+
+  test("by any header a proxy might believe, changes nothing of what is asked for", async () => {
+    const headers = { "X-Original-URL": "/healthz", "X-Forwarded-Path": "/", Range: "bytes=0-" };
+    const answer = await rawRequest(world.url, new URL(echo).pathname, headers);
+    expect(answer.status).toBe(402);
   });
 });
 

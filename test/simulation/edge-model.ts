@@ -7,7 +7,6 @@ import type { Clock } from "./clock.ts";
 import type { FacilitatorModel } from "./facilitator-model.ts";
 import { ATTEMPT_LEASE_MS, Crash, type LedgerHost, wireOf } from "./ledger-host.ts";
 import type { Random } from "./random.ts";
-import { UNCHECKED_SIGNATURE } from "../support/unchecked-signature.ts";
 
 /** A payer whose signatures only a facilitator can check, so that its claims hold nobody up. */
 export const CONTRACT_WALLET = "payer0";
@@ -93,7 +92,7 @@ async function attend(world: EdgeWorld, send: Call): Promise<Answer> {
         proofs: { quoteHash: send.quoteHash, identifierHash: null, idempotencyKeyHash: null },
         payer,
         refusal: clock.nowMs > send.authorization.validBeforeMs - 20_000 ? "valid_before" : null,
-        signed: { ...UNCHECKED_SIGNATURE, authorization: send.authorization },
+        validBeforeMs: send.authorization.validBeforeMs,
         signatureProved: payer !== CONTRACT_WALLET,
         resignGuard: true,
         replayGraceMs: 0,

@@ -39,13 +39,13 @@ export class AlertWebhooks {
   queued: number[] = [];
   isQueueReachable = true;
   readonly answers = new Map<string, Answer>();
-  env: Env;
+  env: Cloudflare.Env;
 
   constructor(endpointIds: readonly ("pager" | "chat")[] = ["pager"]) {
     this.env = this.envWith(endpointIds);
   }
 
-  envWith(endpointIds: readonly ("pager" | "chat")[]): Env {
+  envWith(endpointIds: readonly ("pager" | "chat")[]): Cloudflare.Env {
     const endpoints = [
       { id: "pager", url: PAGER, secret: "PAGER_SECRET" },
       { id: "chat", url: CHAT, secret: "CHAT_SECRET" },

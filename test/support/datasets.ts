@@ -5,6 +5,8 @@ import type { DatasetFormat } from "../../src/dataset/dataset-format.ts";
 import { parseDataset, type ParsedDataset } from "../../src/dataset/parse-dataset.ts";
 import { datasetHandler } from "../../src/runtime/dataset.ts";
 import type { HandlerContext } from "../../src/runtime/handler.ts";
+import { RunMeter } from "../../src/runtime/run-meter.ts";
+import { PLANS } from "../../src/tenant/plans.ts";
 import { parseTenantId } from "../../src/tenant/tenant-id.ts";
 
 /** A name nothing else uses: objects live as long as the test file. */
@@ -72,11 +74,14 @@ export function callContext(
     resignGuard: true,
     execution: "after",
     replayGraceSeconds: 600,
+    paymentIdentifier: "optional",
+    signedReceipts: false,
     handler,
   };
   return {
     tenantId,
-    plan: "free",
+    limits: PLANS.free.limits,
+    meter: new RunMeter(0),
     route,
     params,
     paymentId: "pay_acme_1",

@@ -5,11 +5,18 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Log, LogLevel, Miniflare, convertV4MiniflareOptions } from "miniflare";
+import {
+  Log,
+  LogLevel,
+  Miniflare,
+  type V4WorkerOptions,
+  convertV4MiniflareOptions,
+} from "miniflare";
 import { unstable_getMiniflareWorkerOptions as miniflareWorkerOptions } from "wrangler";
 import * as z from "zod";
 import { PROJECT_ROOT, bundleWorker } from "../../src/local/bundle.ts";
 import { applyMigrations } from "../../src/local/migrate.ts";
+import { signerWorker } from "../../src/local/signer.ts";
 import { listenForSpawns } from "../../src/local/spawned-children.ts";
 
 /** Part of every Durable Object's identity. */
@@ -24,7 +31,7 @@ export interface Edge {
 
 export interface EdgeOptions {
   /** Variables of both Workers. */
-  readonly variables: Readonly<Record<string, string>>;
+  readonly variables: Readonly<Record<string, string>> & { readonly NETWORKS: string };
   /** `FACILITATORS` of each: the first checks their health, too. */
   readonly facilitators: readonly [owner: unknown, other: unknown];
 }
@@ -53,13 +60,23 @@ export class Edges {
     const stateDir = await mkdtemp(join(tmpdir(), "claw-edges-"));
     started.defer(() => rm(stateDir, { recursive: true, force: true }));
     await bundleWorker({ outDir: join(stateDir, "bundle") });
+    const signer = await signerWorker({
+      outDir: join(stateDir, "signer"),
+      variables: { NETWORKS: variables.NETWORKS, DEPOSIT_SEED: `0x${"5e".repeat(32)}` },
+    });
     const start = async (name: string, list: unknown) => {
       const pids: number[] = [];
       const runtime = listenForSpawns(
         (pid, file) => {
           if (file.endsWith("workerd")) pids.push(pid);
         },
-        () => startRuntime(stateDir, name, { ...variables, FACILITATORS: JSON.stringify(list) }),
+        () =>
+          startRuntime(
+            stateDir,
+            name,
+            { ...variables, FACILITATORS: JSON.stringify(list) },
+            signer,
+          ),
       );
       started.defer(() => runtime.dispose());
       await runtime.ready;
@@ -95,6 +112,7 @@ function startRuntime(
   stateDir: string,
   name: string,
   variables: Readonly<Record<string, string>>,
+  signer: V4WorkerOptions,
 ): Miniflare {
   const { workerOptions } = miniflareWorkerOptions(join(PROJECT_ROOT, "wrangler.toml"), "local");
   const objects = bindingsSchema.parse(workerOptions.durableObjects);
@@ -128,6 +146,8 @@ function startRuntime(
           modules: [{ type: "ESModule", path: join(modulesRoot, "worker.js") }],
           unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
         },
+        // One for both: the other edge finds it in the registry.
+        ...(name === OWNER ? [signer] : []),
       ],
     }),
   );

@@ -63,6 +63,7 @@ export class FacilitatorWorld {
   edge(
     instanceId: string,
     facilitators: readonly FacilitatorConfig[] = CONFIGS,
+    random: () => number = () => 0.5,
   ): RoutedFacilitators {
     const now = () => this.nowMs;
     const cache = new HealthCache({ client: this.#client(), instanceId, now, sleep: nextTurn });
@@ -74,6 +75,7 @@ export class FacilitatorWorld {
       cache,
       context,
       now,
+      random,
       fetch: (url, init) => this.#fetch(url, init),
     });
   }

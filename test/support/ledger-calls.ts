@@ -1,10 +1,11 @@
 /** A ledger of its own, and its calls for one payment after another, for tests in workerd. */
 import { env } from "cloudflare:workers";
 import { type LedgerClient, ledgerOf } from "../../durable-objects/settlement-ledger/client.ts";
-import type { ClaimGrant, StoredResponse } from "../../src/contracts/ledger.ts";
+import type { ClaimGrant, HandlerUsage, StoredResponse } from "../../src/contracts/ledger.ts";
 import type { SettleOutcome } from "../../src/settlement/outcome.ts";
+import { PLANS } from "../../src/tenant/plans.ts";
 import { type TenantId, parseTenantId } from "../../src/tenant/tenant-id.ts";
-import { UNCHECKED_SIGNATURE } from "./unchecked-signature.ts";
+import { UNBOUNDED_LIMITS } from "./unbounded-limits.ts";
 
 export const LEDGER_ASSET = "0x036cbd53842c5426634e7929541ec2318f3dcf7e";
 export const LEDGER_NETWORK = "eip155:84532";
@@ -36,11 +37,12 @@ export class LedgerCalls {
       proofs: { quoteHash: `quote ${nonce}`, identifierHash: null, idempotencyKeyHash: null },
       payer: "0xpayer",
       refusal: null,
-      signed: UNCHECKED_SIGNATURE,
+      validBeforeMs: 0,
       signatureProved: true,
       resignGuard: true,
       replayGraceMs: 0,
       answered: [],
+      limits: UNBOUNDED_LIMITS,
       ...overrides,
     });
   }
@@ -51,7 +53,12 @@ export class LedgerCalls {
     return reply.grant;
   }
 
-  stage(nonce: string, grant: ClaimGrant, response: StoredResponse | null) {
+  stage(
+    nonce: string,
+    grant: ClaimGrant,
+    response: StoredResponse | null,
+    usage: HandlerUsage | null = null,
+  ) {
     const request: StageRequest = {
       grant,
       identity: identityOf(nonce),
@@ -68,12 +75,20 @@ export class LedgerCalls {
       wire: { x402Version: 2, paymentPayload: {}, paymentRequirements: {} },
       route: { path: "/cities", method: "GET", url: "https://acme.example/cities" },
       plan: "free",
+      collection: "treasury",
+      retentionMs: PLANS.free.limits.retentionMs,
       response,
       facilitatorId: "primary",
       boundFacilitatorId: null,
       attemptLeaseMs: ATTEMPT_LEASE_MS,
+      usage,
     };
     return this.ledger.stage(request);
+  }
+
+  /** Gives a claim back. @param usage of the run that nobody pays for; null when there was none */
+  release(nonce: string, grant: ClaimGrant, usage: HandlerUsage | null): Promise<void> {
+    return this.ledger.release({ identity: identityOf(nonce), grant, handlerRan: false, usage });
   }
 
   /** Claims and stages. @param response null for a payment whose handler runs afterwards */

@@ -6,7 +6,6 @@ import type { PaymentEvent } from "../../src/settlement/event.ts";
 import type { SettleOutcome } from "../../src/settlement/outcome.ts";
 import type { Random } from "../simulation/random.ts";
 import { stagedPayment } from "./payments.ts";
-import { UNCHECKED_SIGNATURE } from "./unchecked-signature.ts";
 
 export const NONCES = ["0x01", "0x02", "0x03", "0x04", "0x05", "0x06", "0x07", "0x08"] as const;
 export const PAYERS = ["0xpayer1", "0xpayer2"] as const;
@@ -89,13 +88,7 @@ export class CommandSource {
       payer: PAYERS[index % PAYERS.length] ?? PAYERS[0],
       proofs: { quoteHash: `quote ${nonce}`, identifierHash: null, idempotencyKeyHash: null },
       refusal: random.chance(0.05) ? "expired" : null,
-      signed: {
-        ...UNCHECKED_SIGNATURE,
-        authorization: {
-          ...UNCHECKED_SIGNATURE.authorization,
-          validBeforeMs: nowMs - random.between(0, 7_200_000),
-        },
-      },
+      validBeforeMs: nowMs - random.between(0, 7_200_000),
       signatureProved: random.chance(0.7),
       resignGuard: random.chance(0.8),
       replayGraceMs: 0,

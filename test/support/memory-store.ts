@@ -138,6 +138,9 @@ export class MemoryStore implements LedgerStore {
     return {
       byId,
       byIdentity: (identity) => byId(this.#byIdentity.get(identity) ?? ""),
+      byIdentifier: (identifierHash) =>
+        [...this.rows.values()].find(({ proofs }) => proofs.identifierHash === identifierHash) ??
+        null,
       latestUnanswered: (payer, requestFingerprint) =>
         (this.#byRequest.get(`${payer} ${requestFingerprint}`) ?? [])
           .map((paymentId) => byId(paymentId))

@@ -39,20 +39,38 @@ export class PaidCalls {
   onSettle: () => Promise<void> = async () => undefined;
   onRun: () => Promise<Response> = async () => new Response(ANSWER);
   readonly #tenantId = parseTenantId(`t${crypto.randomUUID().replaceAll("-", "").slice(0, 20)}`);
-  readonly #app = dispatcher(() => ({
-    run: async () => {
+  /** What was served: the route, and the URL its handler was given. */
+  readonly served: { readonly route: string; readonly url: string }[] = [];
+  /** Amounts that were settled, atomic units. */
+  readonly settled: string[] = [];
+  readonly #app = dispatcher((_env, route) => ({
+    run: async (request) => {
       this.log.push("handler");
+      this.served.push({ route: route.path, url: request.url });
       return await this.onRun();
     },
   }));
 
-  /** Sells one item per path below `/items`, and answers for all facilitators. */
-  async open(execution: Route["execution"]): Promise<void> {
+  get tenantId(): TenantId {
     if (this.#tenantId === null) throw new Error("the test made a name that is not one");
+    return this.#tenantId;
+  }
+
+  /** Where the tenant's paths begin. */
+  get base(): string {
+    return `https://claw.example/t/${this.tenantId}`;
+  }
+
+  /**
+   * Sells one item per path below `/items`, and a report, and answers for all facilitators.
+   * @param terms what is different from a tenant of the free plan
+   */
+  async open(execution: Route["execution"], terms: Partial<TenantSnapshot> = {}): Promise<void> {
     vi.spyOn(globalThis, "fetch").mockImplementation((input, init) =>
       this.#facilitator(new Request(input).url, JSON.stringify(init?.body ?? "")),
     );
-    await publishSnapshot(env, snapshotOf(this.#tenantId, execution), Date.now());
+    const snapshot = { ...snapshotOf(this.tenantId, execution), ...terms };
+    await publishSnapshot(env, snapshot, Date.now());
   }
 
   runs(): number {
@@ -61,7 +79,11 @@ export class PaidCalls {
 
   /** A payment header for an item. @param signer whose signature it carries, if not the payer's */
   async sign(item: string, payer: Hex, signer: Hex = payer): Promise<string> {
-    const unpaid = await this.#fetch(item, {});
+    return await this.signFor(await this.fetch(`${this.base}/items/${item}`), payer, signer);
+  }
+
+  /** A payment header for what a 402 asks for. */
+  async signFor(unpaid: Response, payer: Hex, signer: Hex = payer): Promise<string> {
     const required = requiredSchema.parse(
       JSON.parse(atob(unpaid.headers.get("PAYMENT-REQUIRED") ?? "")),
     );
@@ -95,7 +117,9 @@ export class PaidCalls {
 
   /** Sends a payment. */
   async send(item: string, header: string): Promise<Response> {
-    return await this.#fetch(item, { "PAYMENT-SIGNATURE": header });
+    return await this.fetch(`${this.base}/items/${item}`, {
+      headers: { "PAYMENT-SIGNATURE": header },
+    });
   }
 
   /** Signs and sends a payment of its own. */
@@ -103,10 +127,10 @@ export class PaidCalls {
     return await this.send(item, await this.sign(item, payer, signer));
   }
 
-  async #fetch(item: string, headers: Readonly<Record<string, string>>): Promise<Response> {
-    const request = new Request(`https://claw.example/t/${this.#tenantId}/items/${item}`, {
-      headers,
-    });
+  /** @param url spelled in any way: the dispatcher gets it as it is, as it would from a socket */
+  async fetch(url: string, init: RequestInit = {}): Promise<Response> {
+    const request = new Request("https://claw.example/", init);
+    Object.defineProperty(request, "url", { value: url });
     return await this.#app.fetch(request, env, createExecutionContext());
   }
 
@@ -120,6 +144,9 @@ export class PaidCalls {
     if (url.endsWith("/settle")) {
       this.log.push("settle");
       await this.onSettle();
+      this.settled.push(
+        /maxAmountRequired\W+(\d+)|amount\W+(\d+)/.exec(body)?.slice(1).join("") ?? "",
+      );
       const payer = /0x[0-9a-fA-F]{40}/.exec(/from\W+0x[0-9a-fA-F]{40}/.exec(body)?.[0] ?? "")?.[0];
       const transaction = toHex(crypto.getRandomValues(new Uint8Array(32)));
       return Response.json({ success: true, transaction, network: NETWORK, payer });
@@ -133,32 +160,46 @@ function snapshotOf(tenantId: TenantId, execution: Route["execution"]): TenantSn
     tenantId,
     serial: 1,
     plan: "free",
+    collection: "treasury",
     payTo: privateKeyToAccount(generatePrivateKey()).address.toLowerCase(),
     network: NETWORK,
     version: 1,
     deploymentId: "dep_test",
     routes: [
-      {
-        path: "/items/:key",
-        methods: ["GET"],
-        priceAtomic: "10000",
-        description: "An item",
-        mimeType: "text/plain",
-        settlement: "after",
-        execution,
-        resignGuard: true,
-        replayGraceSeconds: 600,
-        // Never called: the dispatcher of the test brings its own handler.
-        handler: {
-          kind: "dataset",
-          dataset: "items",
-          store: "none",
-          mode: "item",
-          key: "id",
-          columns: [],
-        },
-      },
+      routeOf("/items/:key", "GET", "10000", execution),
+      routeOf("/reports/daily", "POST", "25000", execution),
     ],
     secrets: {},
+    limitOverrides: [],
+  };
+}
+
+export function routeOf(
+  path: string,
+  method: Route["methods"][number],
+  priceAtomic: string,
+  execution: Route["execution"],
+): Route {
+  return {
+    path,
+    methods: [method],
+    priceAtomic,
+    description: "An item",
+    mimeType: "text/plain",
+    settlement: "after",
+    execution,
+    resignGuard: true,
+    replayGraceSeconds: 600,
+    paymentIdentifier: "optional",
+    signedReceipts: false,
+    // Never called: the dispatcher of the test brings its own handler.
+    handler: {
+      kind: "dataset",
+      dataset: "items",
+      store: "none",
+      mode: "item",
+      key: "id",
+      columns: [],
+    },
   };
 }

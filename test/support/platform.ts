@@ -3,7 +3,7 @@
  * the real ones do, and the platform as a `claw dev` of its own that can be killed and started again.
  */
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { generatePrivateKey, privateKeyToAddress } from "viem/accounts";
@@ -62,8 +62,14 @@ export class TestWorld {
     this.#platform = platform;
   }
 
-  /** @param flags of `claw dev`, in addition to those that connect it with chain and facilitators */
-  static async start(flags: readonly string[] = []): Promise<TestWorld> {
+  /**
+   * @param flags of `claw dev`, in addition to those that connect it with chain and facilitators
+   * @param variablesOf the Worker's variables for a chain at this URL, over what the flags set
+   */
+  static async start(
+    flags: readonly string[] = [],
+    variablesOf: ((rpcUrl: string) => Readonly<Record<string, unknown>>) | null = null,
+  ): Promise<TestWorld> {
     await using started = new AsyncDisposableStack();
     const stateDir = await mkdtemp(join(tmpdir(), "claw-e2e-"));
     started.defer(() => rm(stateDir, { recursive: true, force: true }));
@@ -73,7 +79,12 @@ export class TestWorld {
     started.defer(() => primary.stop());
     const fallback = await startTestFacilitator("fallback", 1, chain.rpcUrl);
     started.defer(() => fallback.stop());
-    const parts = { chain, facilitators: [primary, fallback], stateDir, flags } as const;
+    const variables = join(stateDir, "variables.json");
+    if (variablesOf !== null) {
+      await writeFile(variables, JSON.stringify(variablesOf(chain.rpcUrl)));
+    }
+    const allFlags = variablesOf === null ? flags : [...flags, "--vars", variables];
+    const parts = { chain, facilitators: [primary, fallback], stateDir, flags: allFlags } as const;
     const platform = await startDev(devFlags(parts, 0));
     started.move();
     return new TestWorld(parts, platform);

@@ -3,8 +3,9 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { ledgerOf } from "../../durable-objects/settlement-ledger/client.ts";
 import { configOf } from "../../src/config.ts";
+import { PLANS } from "../../src/tenant/plans.ts";
 import type { TenantId } from "../../src/tenant/tenant-id.ts";
-import { UNCHECKED_SIGNATURE } from "./unchecked-signature.ts";
+import { UNBOUNDED_LIMITS } from "./unbounded-limits.ts";
 
 interface Seller {
   readonly tenantId: TenantId;
@@ -60,11 +61,12 @@ export async function stageCall(
     proofs: { quoteHash: null, identifierHash: null, idempotencyKeyHash: null },
     payer: PAYER,
     refusal: null,
-    signed: UNCHECKED_SIGNATURE,
+    validBeforeMs: 0,
     signatureProved: true,
     resignGuard: false,
     replayGraceMs: 0,
     answered: [],
+    limits: UNBOUNDED_LIMITS,
   });
   if (claim.result !== "granted") throw new Error(`a fresh payment was ${claim.result}`);
   const staged = await ledger.stage({
@@ -83,6 +85,8 @@ export async function stageCall(
     wire: { x402Version: 2, paymentPayload: {}, paymentRequirements: {} },
     route: { path, method: "GET", url },
     plan: "free",
+    collection: "treasury",
+    retentionMs: PLANS.free.limits.retentionMs,
     response: sale.upfront === true ? null : RESPONSE,
     facilitatorId: "primary",
     boundFacilitatorId: null,

@@ -21,17 +21,24 @@ const KEYLESS: UploadedDataset = {
   key: null,
 };
 const SCORE = { name: "score.js", version: "5c".repeat(32) };
+const BASE_SEPOLIA = {
+  caip2: "eip155:84532",
+  rpcUrl: null,
+  asset: { address: `0x${"a5".repeat(20)}`, name: "USDC", version: "2", decimals: 6 },
+  confirmations: 0,
+};
 const ROUTE = { path: "/cities", dataset: "cities", price: "$0.001" };
 
 function plan(
-  manifest: { datasets?: unknown; routes?: unknown; egress?: unknown },
+  manifest: { datasets?: unknown; routes?: unknown; egress?: unknown; x402Versions?: unknown },
   decimals = 6,
   allowsLoopback = false,
 ) {
   const parsed = manifestSchema.parse({ tenant: "acme", routes: [ROUTE], ...manifest });
   const uploads = { datasets: [CITIES, KEYLESS], scripts: [SCORE] };
   return planDeployment(parsed, uploads, {
-    decimals,
+    network: { ...BASE_SEPOLIA, asset: { ...BASE_SEPOLIA.asset, decimals } },
+    networks: [BASE_SEPOLIA],
     allowsLoopback,
     platformHosts: ["402claw.example"],
     secretNames: new Set(["WEATHER_KEY"]),
@@ -40,13 +47,18 @@ function plan(
   });
 }
 
-function routesOf(manifest: { datasets?: unknown; routes?: unknown; egress?: unknown }) {
+function routesOf(manifest: {
+  datasets?: unknown;
+  routes?: unknown;
+  egress?: unknown;
+  x402Versions?: unknown;
+}) {
   const planned = plan(manifest);
   return planned.result === "planned" ? planned.routes : [];
 }
 
 function faultsOf(
-  manifest: { datasets?: unknown; routes?: unknown; egress?: unknown },
+  manifest: { datasets?: unknown; routes?: unknown; egress?: unknown; x402Versions?: unknown },
   decimals = 6,
 ) {
   const refused = plan(manifest, decimals);
@@ -294,4 +306,12 @@ test("only a dataset that is paid after its answer may run alongside its payment
   expect(faultsOf({ routes: [{ ...alongside, methods: ["POST"] }] })).toEqual([
     "invalid_request routes[0].methods",
   ]);
+});
+
+test("every route says when it is not sold by both versions of x402", () => {
+  const routes = [{ path: "/all", dataset: "cities", price: "$0.01" }];
+  expect(routesOf({ routes })[0]).not.toHaveProperty("x402Versions");
+  for (const route of routesOf({ routes, x402Versions: [2] })) {
+    expect(route).toMatchObject({ x402Versions: [2] });
+  }
 });

@@ -1,14 +1,30 @@
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { expect, test } from "vitest";
-import { PROBLEM_CODES, problemDocument, problemStatus } from "../../src/payment/problem.ts";
+import { PROBLEM_CODES } from "../../src/payment/problem.ts";
+import { GUIDED_CODES, REFUSAL_CODES, explainCode } from "../../src/payment/problem-guide.ts";
+import { ERRORS_DOCUMENT, withErrorsTables } from "../support/errors-tables.ts";
 
-test("docs/errors.md lists every code with its status and meaning, and no other", () => {
-  const document = readFileSync(join(import.meta.dirname, "../../docs/errors.md"), "utf8");
-  const rows = [...document.matchAll(/^\| `(\w+)` *\| (\d+) *\| (.*?) *\|/gm)].map(
-    ([, code, status, meaning]) => [code, Number(status), meaning],
-  );
-  expect(rows).toEqual(
-    PROBLEM_CODES.map((code) => [code, problemStatus(code), problemDocument(code)["title"]]),
-  );
+test("docs/errors.md lists every code as the code explains it, and no other", () => {
+  const document = readFileSync(ERRORS_DOCUMENT, "utf8");
+  expect(document, "run: node test/support/errors-tables.ts").toBe(withErrorsTables(document));
 });
+
+test("every code is explained once: what happened, what to do, an example", () => {
+  expect(GUIDED_CODES.toSorted()).toEqual(PROBLEM_CODES.toSorted());
+  const codes = [...GUIDED_CODES, ...REFUSAL_CODES];
+  expect(new Set(codes).size).toBe(codes.length);
+  for (const code of codes) {
+    expect(explainCode(code)).toMatchObject({
+      code,
+      status: expect.any(Number),
+      cause: expect.stringMatching(/^.+\.$/),
+      remedy: expect.stringMatching(/^.+\.$/),
+      document: { code },
+    });
+  }
+});
+
+test.each(["toString", "__proto__", "constructor", "Payment_Required", ""])(
+  "explains nothing under the name %j",
+  (code) => expect(explainCode(code)).toBeNull(),
+);

@@ -19,7 +19,7 @@ function parse(canary: unknown, key = privateKey) {
     BASE_DOMAIN: "localhost",
     FACILITATORS: JSON.stringify([{ id: "own", url: "https://own.example" }]),
     NETWORKS: JSON.stringify([{ caip2: "eip155:84532" }]),
-    OPERATOR_TOKEN: "operator-token-of-the-tests",
+    OPERATORS: JSON.stringify([{ name: "tests", tokenHash: "ab".repeat(32) }]),
     QUOTE_SECRET: "quote-secret-of-the-tests-0123456789",
     CANARY_KEY: key,
   };

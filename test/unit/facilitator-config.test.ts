@@ -12,9 +12,11 @@ const SOURCE = {
   ENVIRONMENT: "local",
   BASE_DOMAIN: "localhost",
   NETWORKS: JSON.stringify([{ caip2: "eip155:84532" }]),
-  OPERATOR_TOKEN: "operator-token-of-the-tests",
+  OPERATORS: JSON.stringify([{ name: "tests", tokenHash: "ab".repeat(32) }]),
   QUOTE_SECRET: "quote-secret-of-the-tests-0123456789",
 };
+
+const SOLANA_DEVNET = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1";
 
 function parse(facilitators: unknown, secrets: Readonly<Record<string, string>> = {}) {
   const source = { ...SOURCE, ...secrets, FACILITATORS: JSON.stringify(facilitators) };
@@ -144,9 +146,20 @@ describe("the configuration", () => {
     ["FACILITATORS", "payai"],
     ["NETWORKS", "[]"],
     ["NETWORKS", '[{"caip2":"base"}]'],
-    ["NETWORKS", '[{"caip2":"eip155:1"}]'],
+    ["NETWORKS", '[{"caip2":"eip155:5"}]'],
+    // Its listed token has no EIP-3009.
+    ["NETWORKS", '[{"caip2":"eip155:4326"}]'],
+    ["NETWORKS", '[{"caip2":"eip155:84532"},{"caip2":"eip155:84532"}]'],
+    // One token address on two networks.
+    ["NETWORKS", '[{"caip2":"eip155:190415"},{"caip2":"eip155:181228"}]'],
+    ["NETWORKS", `[{"caip2":"${SOLANA_DEVNET}"}]`],
+    [
+      "NETWORKS",
+      `[{"caip2":"eip155:84532"},{"caip2":"${SOLANA_DEVNET}","rpcUrl":"https://node.example"}]`,
+    ],
     ["NETWORKS", '[{"caip2":"eip155:8453","rpcUrl":"http://node.example/key"}]'],
-    ["OPERATOR_TOKEN", "short"],
+    ["OPERATORS", "[]"],
+    ["OPERATORS", '[{"name":"ann","token":"plain"}]'],
     ["QUOTE_SECRET", "short"],
   ])("with %s %j is refused, naming the key and not the value", (key, value) => {
     const source = { ...SOURCE, FACILITATORS: JSON.stringify([PAYAI]), [key]: value };

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { FacilitatorConfig } from "../../src/config.ts";
-import { applyCheck } from "../../src/facilitator/health-state.ts";
+import { applyCheck, forceFacilitator } from "../../src/facilitator/health-state.ts";
 import { healthView } from "../../src/facilitator/health-view.ts";
 import { type PaymentKind, isFacilitatorBound } from "../../src/facilitator/payment-kind.ts";
 import { tenantIdSchema } from "../../src/tenant/tenant-id.ts";
@@ -188,7 +188,7 @@ describe("a quote of a scheme that is bound to its facilitator", () => {
 
   it("names the first in order, and what it has to carry of it", async () => {
     const edge = await listingEdge("primary", "fallback");
-    expect(edge.facilitatorForQuote(BOUND)).toEqual({
+    expect(await edge.facilitatorForQuote(BOUND)).toEqual({
       facilitatorId: "primary",
       extra: { facilitatorAddress: "address of primary" },
     });
@@ -196,10 +196,10 @@ describe("a quote of a scheme that is bound to its facilitator", () => {
 
   it("goes elsewhere when that one is ill at either operation, and what was quoted stays", async () => {
     const edge = await listingEdge("primary", "fallback");
-    const quoted = edge.facilitatorForQuote(BOUND)?.facilitatorId ?? "";
+    const quoted = (await edge.facilitatorForQuote(BOUND))?.facilitatorId ?? "";
     world.set("primary", "settle", { status: 500, body: {} });
     await edge.settle("primary", PAYMENT, EXPECTED);
-    expect(edge.facilitatorForQuote(BOUND)?.facilitatorId).toBe("fallback");
+    expect((await edge.facilitatorForQuote(BOUND))?.facilitatorId).toBe("fallback");
     expect(edge.candidatesForSettle(BOUND, quoted)).toEqual({
       facilitatorIds: ["primary"],
       lastResortIds: [],
@@ -208,12 +208,42 @@ describe("a quote of a scheme that is bound to its facilitator", () => {
     expect((await edge.verify(PAYMENT, bound)).facilitatorId).toBe("primary");
   });
 
+  it("tries out one that is half-open in one quote of ten, because no other payment can probe it", async () => {
+    let random = 0.5;
+    const edge = await listingEdge("primary", "fallback");
+    world.health = forceFacilitator(
+      world.health,
+      "primary",
+      { state: "open", reason: "a test" },
+      world.nowMs,
+    );
+    const auto = { state: "auto", reason: "a test" } as const;
+    world.health = forceFacilitator(world.health, "primary", auto, world.nowMs);
+    const trying = world.edge("b", CONFIGS, () => random);
+    await trying.facilitatorForQuote(BOUND);
+    const quoted = async () => (await trying.facilitatorForQuote(BOUND))?.facilitatorId;
+    expect(await quoted()).toBe("fallback");
+    random = 0.05;
+    expect(await quoted()).toBe("primary");
+
+    const bound = { ...REQUEST, kind: BOUND, boundFacilitatorId: "primary" };
+    await trying.verify(PAYMENT, bound);
+    await trying.settle("primary", PAYMENT, EXPECTED);
+    await world.pass(1_000);
+    await edge.facilitatorForQuote(BOUND);
+    await world.pass(1_000);
+    expect([world.state("primary", "verify"), world.state("primary", "settle")]).toEqual([
+      "closed",
+      "closed",
+    ]);
+  });
+
   it("names the least ill when none is well, and nobody when none lists the kind", async () => {
     const edge = await listingEdge("fallback");
     world.set("fallback", "settle", { status: 500, body: {} });
     await edge.settle("fallback", PAYMENT, EXPECTED);
-    expect(edge.facilitatorForQuote(BOUND)?.facilitatorId).toBe("fallback");
-    expect(edge.facilitatorForQuote({ ...BOUND, scheme: "batch-settlement" })).toBeNull();
+    expect((await edge.facilitatorForQuote(BOUND))?.facilitatorId).toBe("fallback");
+    expect(await edge.facilitatorForQuote({ ...BOUND, scheme: "batch-settlement" })).toBeNull();
   });
 
   it.each<[PaymentKind["scheme"], string, boolean]>([

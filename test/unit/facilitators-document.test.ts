@@ -33,7 +33,7 @@ it("explains every key of a facilitator", () => {
       { id: "own", url: "https://own.example", networks: ["eip155:8453"] },
     ]),
     NETWORKS: JSON.stringify([{ caip2: "eip155:8453" }]),
-    OPERATOR_TOKEN: "operator-token-of-the-tests",
+    OPERATORS: JSON.stringify([{ name: "tests", tokenHash: "ab".repeat(32) }]),
     QUOTE_SECRET: "quote-secret-of-the-tests-0123456789",
   }).facilitators;
   const { auth, timeouts, ...own } = facilitator ?? {};

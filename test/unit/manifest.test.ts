@@ -18,6 +18,8 @@ test("fills in what a short manifest leaves out", () => {
     resignGuard: true,
     execution: "after",
     replayGraceSeconds: 600,
+    paymentIdentifier: "optional",
+    signedReceipts: false,
   });
 });
 
@@ -99,4 +101,13 @@ test.each([
   ["null", null, [""]],
 ])("names the field of %s", (_what, manifest, paths) => {
   expect(issuePaths(manifest)).toEqual(paths);
+});
+
+test("takes both versions of x402 unless v1 is left out, and never leaves v2 out", () => {
+  const manifest = { tenant: "acme", routes: [ROUTE] };
+  expect(manifestSchema.parse(manifest).x402Versions).toEqual([1, 2]);
+  expect(manifestSchema.parse({ ...manifest, x402Versions: [2] }).x402Versions).toEqual([2]);
+  for (const x402Versions of [[], [1], [3], [2, 2, 2]]) {
+    expect(issuePaths({ ...manifest, x402Versions })[0]).toMatch(/^x402Versions/);
+  }
 });

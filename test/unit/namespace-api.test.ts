@@ -5,7 +5,7 @@ import { buffer, text } from "node:stream/consumers";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import * as z from "zod";
 import type { ScriptBundle } from "../../src/contracts/script.ts";
-import { uploadToNamespace } from "../../src/runtime/script/namespace-api.ts";
+import { deleteFromNamespace, uploadToNamespace } from "../../src/runtime/script/namespace-api.ts";
 import { parseTenantId } from "../../src/tenant/tenant-id.ts";
 
 interface Upload {
@@ -63,6 +63,28 @@ function upload() {
     BUNDLE,
   );
 }
+
+test.each([
+  ["is there", 200, true],
+  ["never was there", 404, true],
+  ["can't be deleted now", 502, false],
+])("a script that %s is deleted by its name, with the token", async (_what, status, isGone) => {
+  reply = { status, body: "{}" };
+  const api = {
+    apiUrl,
+    accountId: "ac".repeat(16),
+    namespace: "claw-production",
+    apiToken: "a-token",
+  };
+  expect(await deleteFromNamespace(api, "production--acme--5c")).toBe(isGone);
+  expect(uploads).toMatchObject([
+    {
+      method: "DELETE",
+      path: `/client/v4/accounts/${"ac".repeat(16)}/workers/dispatch/namespaces/claw-production/scripts/production--acme--5c`,
+      headers: { authorization: "Bearer a-token" },
+    },
+  ]);
+});
 
 test("is one PUT of the script's name in the namespace, with the token", async () => {
   expect(await upload()).toEqual({ result: "uploaded" });

@@ -7,7 +7,6 @@ import { resolutionRefusal } from "../../src/settlement/operator.ts";
 import type { Payment } from "../../src/settlement/payment.ts";
 import { transition } from "../../src/settlement/transition.ts";
 import { NOW_MS, stagedPayment } from "../support/payments.ts";
-import { UNCHECKED_SIGNATURE } from "../support/unchecked-signature.ts";
 
 const CONTEXT = { nowMs: NOW_MS + 60_000, jitter: 0 };
 
@@ -42,7 +41,7 @@ const command: ClaimCommand = {
   payer: unknownPayment.authorization.payer,
   proofs: unknownPayment.proofs,
   refusal: null,
-  signed: UNCHECKED_SIGNATURE,
+  validBeforeMs: 0,
   signatureProved: true,
   resignGuard: true,
   replayGraceMs: 0,
@@ -59,6 +58,8 @@ function claimOf(known: Partial<ClaimKnowledge>, overrides: Partial<ClaimCommand
       supersededByClaim: null,
       earlierPayment: null,
       earlierClaim: null,
+      identifiedPayment: null,
+      identifiedClaim: null,
       isBeingFulfilled: () => false,
       ...known,
     },

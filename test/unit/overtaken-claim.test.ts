@@ -4,7 +4,6 @@ import { CLAIM_LEASE_MS, Ledger } from "../../durable-objects/settlement-ledger/
 import type { ClaimCommand } from "../../src/settlement/claim.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { NOW_MS, stagedPayment } from "../support/payments.ts";
-import { UNCHECKED_SIGNATURE } from "../support/unchecked-signature.ts";
 
 const PAYER = "0xpayer";
 
@@ -24,7 +23,7 @@ function command(nonce: string, change: Partial<ClaimCommand> = {}): ClaimComman
     payer: PAYER,
     proofs: { quoteHash: `quote ${nonce}`, identifierHash: null, idempotencyKeyHash: null },
     refusal: null,
-    signed: UNCHECKED_SIGNATURE,
+    validBeforeMs: 0,
     signatureProved: true,
     resignGuard: true,
     replayGraceMs: 0,
@@ -133,39 +132,35 @@ test("an earlier payment that may still land guards, even behind a later one wit
 
 describe("a superseded payment", () => {
   const HOUR_MS = 3_600_000;
-  const VALID_BEFORE_MS = NOW_MS + 300_000;
-  const signed = {
-    ...UNCHECKED_SIGNATURE,
-    authorization: { ...UNCHECKED_SIGNATURE.authorization, validBeforeMs: VALID_BEFORE_MS },
-  };
+  const validBeforeMs = NOW_MS + 300_000;
   const isKnown = () => store.superseded.get("identity second") !== null;
   const sweepAt = (nowMs: number) => ledger.removeSuperseded(10, nowMs);
 
   beforeEach(() => {
     claimed("first", NOW_MS)(NOW_MS);
-    ledger.claim(command("second", { signed }), "pay_second", NOW_MS);
+    ledger.claim(command("second", { validBeforeMs }), "pay_second", NOW_MS);
   });
 
   test("is forgotten when its own authorization can't land any more, and never before", () => {
     settle("pay_first", NOW_MS);
-    sweepAt(VALID_BEFORE_MS + HOUR_MS - 1);
+    sweepAt(validBeforeMs + HOUR_MS - 1);
     expect(isKnown()).toBe(true);
-    sweepAt(VALID_BEFORE_MS + HOUR_MS);
+    sweepAt(validBeforeMs + HOUR_MS);
     expect(isKnown()).toBe(false);
   });
 
   test("is kept as long as the payment that stands in for it may land", () => {
-    sweepAt(VALID_BEFORE_MS + 2 * HOUR_MS);
+    sweepAt(validBeforeMs + 2 * HOUR_MS);
     expect(isKnown()).toBe(true);
-    settle("pay_first", VALID_BEFORE_MS + 2 * HOUR_MS);
-    sweepAt(VALID_BEFORE_MS + 2 * HOUR_MS);
+    settle("pay_first", validBeforeMs + 2 * HOUR_MS);
+    sweepAt(validBeforeMs + 2 * HOUR_MS);
     expect(isKnown()).toBe(false);
   });
 
   test("is forgotten with so many others at a time", () => {
     settle("pay_first", NOW_MS);
-    ledger.claim(command("third", { signed }), "pay_third", NOW_MS);
-    ledger.removeSuperseded(1, VALID_BEFORE_MS + HOUR_MS);
+    ledger.claim(command("third", { validBeforeMs }), "pay_third", NOW_MS);
+    ledger.removeSuperseded(1, validBeforeMs + HOUR_MS);
     const known = ["second", "third"].filter(
       (nonce) => store.superseded.get(`identity ${nonce}`) !== null,
     );

@@ -1,21 +1,22 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { PLANS, type Plan } from "../../src/tenant/plans.ts";
+import type { Limits } from "../../src/tenant/limits.ts";
+import { PLANS } from "../../src/tenant/plans.ts";
 
 const MIB = 1024 * 1024;
 const mib = (bytes: number) => `${bytes / MIB} MiB`;
 const time = (ms: number) => (ms < 1_000 ? `${ms} ms` : `${ms / 1_000} s`);
 
-const LIMITS: readonly [name: string, of: (plan: Plan) => string][] = [
-  ["scripts", ({ scripts }) => `${scripts.countMax}`],
-  ["modules of a script", ({ scripts }) => `${scripts.modulesMax}`],
-  ["bytes of a script", ({ scripts }) => mib(scripts.bytesMax)],
-  ["CPU time of a call", ({ scripts }) => time(scripts.cpuMs)],
-  ["time until the head of the answer", ({ scripts }) => time(scripts.deadlineMs)],
+const LIMITS: readonly [name: string, of: (limits: Limits) => string][] = [
+  ["scripts", ({ scriptsMax }) => `${scriptsMax}`],
+  ["modules of a script", ({ scriptModulesMax }) => `${scriptModulesMax}`],
+  ["bytes of a script", ({ scriptBytesMax }) => mib(scriptBytesMax)],
+  ["CPU time of a call", ({ cpuMs }) => time(cpuMs)],
+  ["time until the head of the answer", ({ scriptDeadlineMs }) => time(scriptDeadlineMs)],
   ["time until the end of the answer", ({ handlerDeadlineMs }) => time(handlerDeadlineMs)],
-  ["requests a call may make", ({ scripts }) => `${scripts.subRequests}`],
-  ["bytes of those requests and answers", ({ scripts }) => mib(scripts.egressBytesMax)],
+  ["requests a call may make", ({ subRequests }) => `${subRequests}`],
+  ["bytes of those requests and answers", ({ egressBytesMax }) => mib(egressBytesMax)],
   ["body of the call", ({ requestBytesMax }) => mib(requestBytesMax)],
   ["body of the answer", ({ responseBytesMax }) => mib(responseBytesMax)],
 ];
@@ -35,6 +36,11 @@ test("docs/scripts.md says of each limit what the plans say", () => {
         .map((cell) => cell.trim()),
     );
   expect(rows).toEqual(
-    LIMITS.map(([name, of]) => [name, of(PLANS.free), of(PLANS.pro), of(PLANS.scale)]),
+    LIMITS.map(([name, of]) => [
+      name,
+      of(PLANS.free.limits),
+      of(PLANS.pro.limits),
+      of(PLANS.scale.limits),
+    ]),
   );
 });

@@ -13,7 +13,7 @@ it.each([
   ],
   ["CANARY", '{"secret":"CANARY_KEY"}'],
   ["NETWORKS", "none"],
-  ["OPERATOR_TOKEN", "short"],
+  ["OPERATORS", "[]"],
   ["QUOTE_SECRET", ""],
   ["PLATFORM_KEYS", "[]"],
   ["ALERT_WEBHOOKS", '[{"id":"pager","url":"https://pager.example","secret":"PAGER_SECRET"}]'],

@@ -2,7 +2,7 @@ import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { PayoutSigningRequest } from "../../src/chain/payout-policy.ts";
-import { DepositSigner } from "../../src/chain/deposit-signer.ts";
+import { DepositSigner, type SignerEnv } from "../../src/chain/deposit-signer.ts";
 import { recoverAuthorizationSigner } from "../../src/chain/eip3009.ts";
 import { payoutNonce } from "../../src/chain/payout-authorization.ts";
 import { insertTenant, takeSerial } from "../../src/tenant/directory/create-tenant.ts";
@@ -33,7 +33,13 @@ async function createTenant(name: string, payTo?: string) {
       payTo: payTo ?? depositAddress,
       createdAtMs: Date.now(),
     },
-    { hash: serial.toString(16).padStart(64, "0"), prefix: "claw_test123" },
+    {
+      hash: serial.toString(16).padStart(64, "0"),
+      prefix: "claw_test123",
+      createdAtMs: Date.now(),
+      expiresAtMs: null,
+    },
+    "tests",
   );
   expect(conflict).toBeNull();
   return { tenantId, serial, depositAddress };
@@ -161,7 +167,7 @@ describe("a deposit signer that is set up wrongly", () => {
   });
 });
 
-function signerWith(change: Partial<Env>): DepositSigner {
+function signerWith(change: Partial<SignerEnv>): DepositSigner {
   return new DepositSigner(createExecutionContext(), { ...env, ...change });
 }
 

@@ -3,7 +3,9 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { OriginHandlerDefinition, Route } from "../../src/contracts/snapshot.ts";
 import type { HandlerContext } from "../../src/runtime/handler.ts";
+import { RunMeter } from "../../src/runtime/run-meter.ts";
 import { originHandler } from "../../src/runtime/origin.ts";
+import { PLANS } from "../../src/tenant/plans.ts";
 import { platformKeysOf } from "../../src/tenant/secrets/platform-keys.ts";
 import { sealSecret } from "../../src/tenant/secrets/seal.ts";
 import { parseTenantId, type TenantId } from "../../src/tenant/tenant-id.ts";
@@ -46,17 +48,20 @@ async function run({ url = URL_DEPLOYED, auth = null, request, secrets, bindings
     execution: "after",
     resignGuard: true,
     replayGraceSeconds: 600,
+    paymentIdentifier: "optional",
+    signedReceipts: false,
     handler: definition,
   };
   const context: HandlerContext = {
     tenantId: TENANT,
-    plan: "free",
+    limits: PLANS.free.limits,
     route,
     params: {},
     paymentId: "pay_acme_1",
     payer: `0x${"ab".repeat(20)}`,
     idempotencyKey: "pay_acme_1",
     secrets: secrets ?? {},
+    meter: new RunMeter(0),
   };
   const caller = new Request(`https://acme/weather${query}`, init);
   return originHandler({ ...PRODUCTION, ...bindings }, definition).run(caller, context);

@@ -6,7 +6,7 @@ import { ROW_BODY_BYTES_MAX, loadBody, storeBody } from "../../src/dispatcher/st
 import { PLANS } from "../../src/tenant/plans.ts";
 import { LedgerCalls } from "../support/ledger-calls.ts";
 
-const RETENTION_MS = PLANS.free.retentionMs;
+const RETENTION_MS = PLANS.free.limits.retentionMs;
 const SMALL: StoredResponse = { status: 200, headers: [], body: new TextEncoder().encode("{}") };
 const LARGE = {
   status: 200,

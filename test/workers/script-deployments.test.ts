@@ -3,11 +3,13 @@ import { env } from "cloudflare:workers";
 import { afterEach, expect, test, vi } from "vitest";
 import type { Route, ScriptHandlerDefinition } from "../../src/contracts/snapshot.ts";
 import { scriptReportSchema } from "../../src/contracts/script.ts";
-import { deployScripts } from "../../src/runtime/script/deploy-scripts.ts";
+import { deployScripts, removeDeployedScripts } from "../../src/runtime/script/deploy-scripts.ts";
 import { scriptHandler } from "../../src/runtime/script/script-handler.ts";
 import { dispatchKey } from "../../src/runtime/script/script-runtime.ts";
 import { listLimitExceedances } from "../../src/tenant/directory/limit-exceedances.ts";
 import { readTenant, type TenantRecord } from "../../src/tenant/directory/tenants.ts";
+import { effectiveLimits, type Limits } from "../../src/tenant/limits.ts";
+import { PLANS } from "../../src/tenant/plans.ts";
 import { createTenant, type TestTenant } from "../support/control-plane.ts";
 import { callContext } from "../support/datasets.ts";
 import { FakeDispatchNamespace } from "../support/dispatch-namespace.ts";
@@ -20,6 +22,7 @@ const ANSWER = singleModule(
 const namespace = new FakeDispatchNamespace();
 const namespaceEnv = {
   SCRIPTS: env.SCRIPTS,
+  SETTLEMENT_LEDGER: env.SETTLEMENT_LEDGER,
   DB: env.DB,
   ENVIRONMENT: "production",
   DISPATCHER: namespace,
@@ -86,6 +89,20 @@ test("a version is uploaded once, however often it is deployed", async () => {
   ]);
 });
 
+test("a tenant's code is taken out of the namespace, and what fails is tried again", async () => {
+  const { tenant, routes } = await sellerOf();
+  api(accepted);
+  await deployScripts(namespaceEnv, tenant, routes);
+  vi.restoreAllMocks();
+  api(() => new Response("", { status: 502 }));
+  expect(await removeDeployedScripts(namespaceEnv, tenant.serial)).toBe(false);
+  vi.restoreAllMocks();
+  const paths = api(accepted);
+  expect(await removeDeployedScripts(namespaceEnv, tenant.serial)).toBe(true);
+  expect(await removeDeployedScripts(namespaceEnv, tenant.serial)).toBe(true);
+  expect(paths).toHaveLength(1);
+});
+
 test("a failed upload is tried again by the next deployment", async () => {
   const { tenant, routes } = await sellerOf();
   api(() => new Response("", { status: 502 }));
@@ -116,6 +133,36 @@ test("what is deployed is dispatched, with who paid", async () => {
   expect(await response.text()).toBe("pay_acme_1");
 });
 
+test.each([
+  ["of the plan", [], { cpuMs: 200, egressHostsMax: 20 }],
+  [
+    "raised by an override",
+    [{ limits: { cpuMs: 500, egressHostsMax: 25 }, expiresAtMs: null }],
+    { cpuMs: 500, egressHostsMax: 25 },
+  ],
+])("the limits in force go with every dispatch: %s", async (_name, limitOverrides, expected) => {
+  const { tenant, routes } = await sellerOf();
+  const allowedHosts = Array.from({ length: 30 }, (_, index) => `h${index}.example.com`);
+  const sold = routes.map((route) =>
+    route.handler.kind === "script"
+      ? { ...route, handler: { ...route.handler, allowedHosts } }
+      : route,
+  );
+  const limits = effectiveLimits({ plan: "pro", limitOverrides }, Date.now());
+  await run(tenant, sold, "production", limits);
+  const { subRequests, egressBytesMax } = PLANS.pro.limits;
+  expect(namespace.dispatched.at(-1)?.options).toMatchObject({
+    limits: { cpuMs: expected.cpuMs, subRequests },
+    outbound: {
+      egress: {
+        allowedHosts: allowedHosts.slice(0, expected.egressHostsMax),
+        maxSubrequests: subRequests,
+        maxBytes: egressBytesMax,
+      },
+    },
+  });
+});
+
 test("a key of another tenant or environment is never dispatched", async () => {
   const { tenant, routes } = await sellerOf();
   const before = namespace.dispatched.length;
@@ -144,11 +191,12 @@ function run(
   { tenantId }: TenantRecord,
   [route]: readonly Route[],
   environment = "production",
+  limits: Limits = PLANS.free.limits,
 ): Promise<Response> {
   if (route?.handler.kind !== "script") throw new Error("a script is sold");
   namespace.deploy(route.handler.dispatchKey, ANSWER);
   return scriptHandler({ ...namespaceEnv, ENVIRONMENT: environment }, route.handler).run(
     new Request("https://acme/score"),
-    { ...callContext(DATASET), tenantId, route },
+    { ...callContext(DATASET), tenantId, route, limits },
   );
 }

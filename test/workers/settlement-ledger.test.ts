@@ -11,8 +11,9 @@ import { JournalRows } from "../../durable-objects/settlement-ledger/journal-row
 import type { ClaimGrant, ClaimReply, StoredResponse } from "../../src/contracts/ledger.ts";
 import { ACCOUNTS } from "../../src/settlement/journal.ts";
 import type { SettleOutcome } from "../../src/settlement/outcome.ts";
+import { PLANS } from "../../src/tenant/plans.ts";
 import { type TenantId, parseTenantId } from "../../src/tenant/tenant-id.ts";
-import { UNCHECKED_SIGNATURE } from "../support/unchecked-signature.ts";
+import { UNBOUNDED_LIMITS } from "../support/unbounded-limits.ts";
 
 const ASSET = "0x036cbd53842c5426634e7929541ec2318f3dcf7e";
 const NETWORK = "eip155:84532";
@@ -45,11 +46,12 @@ function claimRequest(
     proofs: { quoteHash: `quote ${nonce}`, identifierHash: null, idempotencyKeyHash: null },
     payer: "0xpayer",
     refusal: null,
-    signed: UNCHECKED_SIGNATURE,
+    validBeforeMs: 0,
     signatureProved: true,
     resignGuard: true,
     replayGraceMs: 0,
     answered: [],
+    limits: UNBOUNDED_LIMITS,
     ...overrides,
   };
 }
@@ -77,6 +79,8 @@ function stageRequest(nonce: string, grant: ClaimGrant, response = RESPONSE) {
     wire: { x402Version: 2 as const, paymentPayload: {}, paymentRequirements: {} },
     route: { path: "/cities", method: "GET", url: "https://acme.example/cities" },
     plan: "free" as const,
+    collection: "treasury" as const,
+    retentionMs: PLANS.free.limits.retentionMs,
     response,
     facilitatorId: "primary",
     boundFacilitatorId: null,

@@ -121,7 +121,7 @@ test.each([
   ["the zero address", { wallet: `0x${"00".repeat(20)}` }, ["wallet"]],
   ["the asset itself", { wallet: "0x036CbD53842c5426634e7929541eC2318f3dCF7e" }, ["wallet"]],
   ["an unknown plan", { plan: "gold" }, ["plan"]],
-  ["direct collection, which needs a proof", { collection: "direct" }, ["collection"]],
+  ["direct collection without a proof", { collection: "direct" }, ["walletProof"]],
   ["an unknown member", { serial: 1 }, ["serial"]],
 ])("refuses %s, naming the field", async (_what, overrides, fields) => {
   const response = await create({ tenantId: freshTenantId(), wallet: WALLET, ...overrides });

@@ -1,6 +1,7 @@
 /** From an upload to a published price, and back again. */
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
+import { removeDataset } from "../../durable-objects/dataset-store/client.ts";
 import {
   deploymentListSchema,
   type DeploymentResponse,
@@ -262,9 +263,49 @@ test.each(["dep_unknown", "dep_", "%27%20OR%201=1", "..", "__proto__"])(
   },
 );
 
+test("the list names what was on sale before: where a rollback without a choice goes", async () => {
+  const tenant = await sellerOfCities();
+  expect((await listed(tenant)).previousDeploymentId).toBeNull();
+  const good = await deploy(tenant);
+  expect((await listed(tenant)).previousDeploymentId).toBeNull();
+  const bad = await deploy(tenant);
+  await rollBack(tenant, good.deploymentId);
+  const worse = await deploy(tenant);
+  // Not the version before, which was taken back, but the one that was on sale.
+  expect((await listed(tenant)).previousDeploymentId).toBe(good.deploymentId);
+  await rollBack(tenant, good.deploymentId);
+  expect((await listed(tenant)).previousDeploymentId).toBe(worse.deploymentId);
+  expect([bad.version, worse.version]).toEqual([2, 3]);
+});
+
+test("a rollback that is sent again changes nothing", async () => {
+  const tenant = await sellerOfCities();
+  const first = await deploy(tenant);
+  const second = await deploy(tenant);
+  expect((await rollBack(tenant, first.deploymentId)).status).toBe(200);
+  expect((await rollBack(tenant, first.deploymentId)).status).toBe(200);
+  expect((await listed(tenant)).previousDeploymentId).toBe(second.deploymentId);
+});
+
+test("a rollback to what can't be sold any more is refused, and what is on sale stays", async () => {
+  const tenant = await sellerOfCities();
+  const first = await deploy(tenant);
+  const lost = datasetOf((await published(tenant)).routes[0]?.handler).store;
+  await uploadCities(tenant);
+  const second = await deploy(tenant);
+  await removeDataset(env.DATASET_STORE, lost);
+  const response = await rollBack(tenant, first.deploymentId);
+  expect(await response.json()).toMatchObject({
+    code: "deployment_incomplete",
+    missing: ["dataset cities"],
+  });
+  expect((await published(tenant)).deploymentId).toBe(second.deploymentId);
+});
+
 test("every write is on record, in order", async () => {
   const tenant = await sellerOfCities();
   const first = await deploy(tenant);
+  await deploy(tenant);
   await rollBack(tenant, first.deploymentId);
   const response = await call(`GET /admin/tenants/${tenant.tenantId}`, {
     credential: env.OPERATOR_TOKEN,
@@ -273,6 +314,7 @@ test("every write is on record, in order", async () => {
   expect(audit.toReversed().map(({ actor, action }) => `${actor} ${action}`)).toEqual([
     "operator tenant.create",
     "tenant dataset.upload",
+    "tenant deployment.create",
     "tenant deployment.create",
     "tenant deployment.rollback",
   ]);

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { makeApiKey } from "../../src/tenant/api-key.ts";
 import { findTenantByCredential, isSameSecret } from "../../src/tenant/credentials.ts";
 import { takeSerial } from "../../src/tenant/directory/create-tenant.ts";
-import { createTenant, type TestTenant } from "../support/control-plane.ts";
+import { call, createTenant, type TestTenant } from "../support/control-plane.ts";
 
 const NOW_MS = Date.now();
 
@@ -20,6 +20,9 @@ async function complaintAbout(sql: string, ...values: unknown[]): Promise<string
     return String(error);
   }
 }
+
+/** An address that no tenant has, as SQL. */
+const NOBODYS = `'0x${"ab".repeat(20)}'`;
 
 /** Writes a copy of some tenant under a number and names of its own, apart from the changes: SQL expressions. */
 async function copyTenant(changes: Readonly<Record<string, string>>): Promise<string | null> {
@@ -54,7 +57,8 @@ test.each([
   ["an id in upper case", { tenant_id: "'Copy'" }, /CHECK.*tenant_id/],
   ["a deposit account twice", { pay_to: "pay_to" }, /UNIQUE.*pay_to/],
   ["an address in upper case", { pay_to: `'0x${"CD".repeat(20)}'` }, /CHECK.*pay_to/],
-  ["a deposit account that pays itself", { pay_to: "wallet" }, /CHECK.*wallet/],
+  ["a deposit account that pays itself", { pay_to: NOBODYS, wallet: NOBODYS }, /CHECK.*wallet/],
+  ["payments where a tenant is paid out to", { pay_to: "wallet" }, /receives the payments/],
   ["a wallet where a tenant is paid", { wallet: "pay_to" }, /receives the payments/],
   ["a number that was not taken", { serial: "1000000" }, /FOREIGN KEY/],
   ["a number twice", { serial: "serial" }, /UNIQUE.*serial/],
@@ -109,6 +113,8 @@ test("a key opens its own tenant until it expires", async () => {
 
 test("a revoked key opens nothing", async () => {
   const tenant = await createTenant();
+  // A tenant keeps one valid key.
+  await call("POST /v1/keys", { credential: tenant.apiKey });
   await setKey(tenant, "revoked_at_ms", Date.now() + 60_000);
   expect(await findTenantByCredential(env.DB, tenant.apiKey, NOW_MS)).toBeNull();
 });

@@ -5,6 +5,7 @@ import { scriptListSchema, scriptReportSchema } from "../../src/contracts/script
 import { deploymentResponseSchema } from "../../src/contracts/tenant-api.ts";
 import { tenantSnapshotSchema } from "../../src/contracts/snapshot.ts";
 import { readScript } from "../../src/runtime/script/script-store.ts";
+import { CEILINGS } from "../../src/tenant/limits.ts";
 import { call, createTenant, problemOf, type TestTenant } from "../support/control-plane.ts";
 import { handlerSource, SCORE, singleModule, uploadScript } from "../support/scripts.ts";
 
@@ -235,7 +236,7 @@ describe("refuses, naming what is wrong,", () => {
     const sixth = await uploadScript(tenant, "s5.js", ANSWER, "text/javascript");
     expect(await problemOf(sixth)).toMatchObject({ status: 400, fields: ["name"] });
     await reportOf(await uploadScript(tenant, "s0.js", `${ANSWER} `, "text/javascript"));
-    const huge = "x".repeat(11 * 1024 * 1024);
+    const huge = "x".repeat(2 * CEILINGS.scriptBytesMax + 1);
     expect((await uploadScript(tenant, "s0.js", huge, "text/javascript")).status).toBe(413);
   });
 

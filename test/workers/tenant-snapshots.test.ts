@@ -18,12 +18,14 @@ function snapshotOf(tenantId: TenantId, version: number): TenantSnapshot {
     tenantId,
     serial: 7,
     plan: "free",
+    collection: "treasury",
     payTo: `0x${"ab".repeat(20)}`,
     network: "eip155:84532",
     version,
     deploymentId: null,
     routes: [],
     secrets: {},
+    limitOverrides: [],
   };
 }
 

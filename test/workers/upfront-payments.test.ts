@@ -153,7 +153,7 @@ describe("an upfront payment that is not delivered", () => {
     await calls.ledger.recordFulfilment({ grant, delivered: false });
     vi.spyOn(globalThis, "fetch").mockRejectedValue(new Error("connection refused"));
     vi.useFakeTimers({ toFake: ["Date"] });
-    vi.setSystemTime(Date.now() + PLANS.free.retentionMs);
+    vi.setSystemTime(Date.now() + PLANS.free.limits.retentionMs);
     await runDurableObjectAlarm(calls.stub);
     expect(await stateOf(calls, grant.paymentId)).toBe("paid_undelivered");
     expect((await balanceOf(calls)).creditsAtomic).toBe("10000");

@@ -52,7 +52,8 @@ function formatScript({ script, version, modules, bytes }: ScriptReport): string
   return `script ${script}: ${parts}, ${bytes} bytes, version ${version.slice(0, 12)}`;
 }
 
-function formatDeployment(deployment: DeploymentResponse): string {
+/** A deployment with what it sells, a route a line. */
+export function formatDeployment(deployment: DeploymentResponse): string {
   const routes = deployment.routes.map((route) => [
     route.methods.join(","),
     route.url,

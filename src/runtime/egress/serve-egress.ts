@@ -3,11 +3,12 @@
  * Redirects are handed back as they are: the runtime follows them by asking here again, so that every hop is decided
  * and counted like a first request.
  */
+import type { EgressUse } from "../../contracts/ledger.ts";
 import { problem } from "../../payment/problem.ts";
 import type { EgressRefusal } from "./denials.ts";
 import { decideEgress } from "./policy.ts";
 import type { EgressProps } from "./props.ts";
-import type { Allowance, UsageMeter } from "./usage-meter.ts";
+import type { UsageMeter } from "./usage-meter.ts";
 
 /** Names the invocation a subrequest belongs to; set by the wrapper around a tenant's code. */
 export const INVOCATION_HEADER = "Claw-Invocation";
@@ -28,6 +29,8 @@ export interface EgressWorld {
   readonly platformHosts: readonly string[];
   readonly meter: UsageMeter;
   readonly nowMs: number;
+  /** Counts what passes, and every request, those that are refused too. */
+  onUsed(use: Partial<EgressUse>): void;
   /** Logs and counts. @param host null when it could not be read */
   onDenied(reason: EgressRefusal, host: string | null): void;
 }
@@ -43,6 +46,7 @@ export async function serveEgress(
     world.onDenied(reason, host);
     return refusal(reason, host);
   };
+  world.onUsed({ subrequests: 1 });
   // Counted before it is decided: asking for forbidden places is not free of limits either.
   const allowance = world.meter.admit(props, request.headers.get(INVOCATION_HEADER), world.nowMs);
   if (allowance === null) return deny("subrequests_exceeded");
@@ -53,15 +57,21 @@ export async function serveEgress(
   if (request.headers.has("Upgrade")) return deny("upgrade_not_allowed");
   const announced = Number(request.headers.get("Content-Length") ?? 0);
   if (announced > allowance.bytesLeft) return deny("bytes_exceeded");
-  const onExceeded = () => world.onDenied("bytes_exceeded", host);
+  const taken: MeteredAllowance = {
+    takeBytes: (bytes) => {
+      world.onUsed({ egressBytes: bytes });
+      return allowance.takeBytes(bytes);
+    },
+    onExceeded: () => world.onDenied("bytes_exceeded", host),
+  };
   const response = await world.internet.fetch(decision.url.href, {
     method: request.method,
     headers: keptHeaders(request.headers, DROPPED_REQUEST_HEADERS),
-    body: request.body === null ? null : metered(request.body, allowance, onExceeded),
+    body: request.body === null ? null : metered(request.body, taken),
     redirect: "manual",
     signal: AbortSignal.any([request.signal, AbortSignal.timeout(SUBREQUEST_TIMEOUT_MS)]),
   });
-  const body = response.body === null ? null : metered(response.body, allowance, onExceeded);
+  const body = response.body === null ? null : metered(response.body, taken);
   return new Response(body, {
     status: response.status,
     statusText: response.statusText,
@@ -69,11 +79,16 @@ export async function serveEgress(
   });
 }
 
+interface MeteredAllowance {
+  /** @returns whether they still may pass */
+  readonly takeBytes: (bytes: number) => boolean;
+  readonly onExceeded: () => void;
+}
+
 /** Ends a body with an error where the invocation's bytes end: what passed until then is no whole body. */
 function metered(
   body: ReadableStream<Uint8Array>,
-  allowance: Allowance,
-  onExceeded: () => void,
+  { takeBytes, onExceeded }: MeteredAllowance,
 ): ReadableStream<Uint8Array> {
   const reader = body.getReader();
   return new ReadableStream<Uint8Array>({
@@ -81,7 +96,7 @@ function metered(
       const chunk = await reader.read();
       if (chunk.done) {
         controller.close();
-      } else if (allowance.takeBytes(chunk.value.byteLength)) {
+      } else if (takeBytes(chunk.value.byteLength)) {
         controller.enqueue(chunk.value);
       } else {
         onExceeded();

@@ -1,11 +1,18 @@
 /** Brings the code of a deployment's routes to where it will run, before anything of it is on sale. */
 import type { Route } from "../../contracts/snapshot.ts";
 import {
+  forgetNamespaceScript,
   insertNamespaceScript,
+  listDispatchKeys,
   listNamespaceScripts,
 } from "../../tenant/directory/namespace-scripts.ts";
 import type { TenantRecord } from "../../tenant/directory/tenants.ts";
-import { type NamespaceApi, type UploadOutcome, uploadToNamespace } from "./namespace-api.ts";
+import {
+  deleteFromNamespace,
+  type NamespaceApi,
+  type UploadOutcome,
+  uploadToNamespace,
+} from "./namespace-api.ts";
 import type { ScriptBindings } from "./script-runtime-of.ts";
 import { readScript } from "./script-store.ts";
 
@@ -20,6 +27,9 @@ export interface ScriptDeploymentEnv extends ScriptBindings {
 }
 
 const CLOUDFLARE_API_URL = "https://api.cloudflare.com/client/v4";
+
+/** Each is a call of the API, one after the other. */
+const REMOVALS_AT_ONCE = 20;
 
 export type ScriptDeployment =
   | { readonly ok: true }
@@ -58,6 +68,22 @@ export async function deployScripts(
     });
   }
   return { ok: true };
+}
+
+/** Takes a tenant's code out of the namespace, a bounded number at a time. @returns whether there is none left */
+export async function removeDeployedScripts(
+  env: ScriptDeploymentEnv,
+  tenantSerial: number,
+): Promise<boolean> {
+  const keys = await listDispatchKeys(env.DB, tenantSerial, REMOVALS_AT_ONCE);
+  if (keys.length === 0) return true;
+  const api = namespaceApiOf(env);
+  if (api === null) return false;
+  for (const dispatchKey of keys) {
+    if (!(await deleteFromNamespace(api, dispatchKey))) return false;
+    await forgetNamespaceScript(env.DB, dispatchKey);
+  }
+  return keys.length < REMOVALS_AT_ONCE;
 }
 
 async function upload(

@@ -21,6 +21,17 @@ export const TOKEN_FIELD = "Script-Host-Token";
 /** With any reply: what egress refused since the last one, as JSON. The host has no database to count it in. */
 export const DENIALS_FIELD = "Egress-Denials";
 
+/** With any reply: what scripts moved through egress since the last one, as JSON. Their tenants' ledgers count it. */
+export const USES_FIELD = "Egress-Uses";
+
+export const usesSchema = z.array(
+  z.object({
+    tenantId: tenantIdSchema,
+    egressBytes: z.number().int().min(0),
+    subrequests: z.number().int().min(0),
+  }),
+);
+
 export const denialsSchema = z.array(denialCountSchema);
 
 /** `ping` is the watchdog's; `ready` answers 204 to everybody else once it has come. */

@@ -5,6 +5,7 @@
  * again. Each keeps its `Idempotency-Key`.
  */
 import type { DenialCount } from "../egress/denials.ts";
+import type { TenantUse } from "../../tenant/directory/egress-uses.ts";
 import type { ScriptBundle } from "../../contracts/script.ts";
 import {
   ANSWERED,
@@ -12,10 +13,12 @@ import {
   INVOCATION_FIELD,
   OUTCOME_FIELD,
   TOKEN_FIELD,
+  USES_FIELD,
   checkReplySchema,
   denialsSchema,
   hostOutcomeSchema,
   hostPaths,
+  usesSchema,
 } from "./host-messages.ts";
 import type {
   ScriptInvocation,
@@ -43,6 +46,8 @@ export interface HostedScriptsOptions {
   readonly readCode: (ref: ScriptRef) => Promise<ScriptBundle | null>;
   /** Counts what egress refused to scripts in the host. */
   readonly onDenials?: (counts: readonly DenialCount[]) => void;
+  /** Counts what scripts in the host moved through egress. */
+  readonly onUses?: (uses: readonly TenantUse[]) => void;
 }
 
 type Attempt =
@@ -142,6 +147,8 @@ async function runOnce(
     const reply = await options.host.fetch(HOST_ORIGIN, init);
     const denials = reply.headers.get(DENIALS_FIELD);
     if (denials !== null) options.onDenials?.(denialsSchema.parse(JSON.parse(denials)));
+    const uses = reply.headers.get(USES_FIELD);
+    if (uses !== null) options.onUses?.(usesSchema.parse(JSON.parse(uses)));
     return await outcomeOf(reply);
   } catch {
     return { result: "lost" };
@@ -155,6 +162,7 @@ async function outcomeOf(reply: Response): Promise<Attempt | { readonly result: 
   const headers = new Headers(reply.headers);
   headers.delete(OUTCOME_FIELD);
   headers.delete(DENIALS_FIELD);
+  headers.delete(USES_FIELD);
   return {
     result: "answered",
     response: new Response(reply.body, { status: reply.status, headers }),

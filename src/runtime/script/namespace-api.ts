@@ -1,5 +1,5 @@
 /**
- * Uploads code into a dispatch namespace, through Cloudflare's API: `PUT …/workers/dispatch/namespaces/{namespace}/
+ * Uploads code into a dispatch namespace and deletes it there, through Cloudflare's API: `PUT …/workers/dispatch/namespaces/{namespace}/
  * scripts/{name}`, a multipart form of `metadata` and one part per module, named as it is imported.
  */
 import * as z from "zod";
@@ -8,6 +8,8 @@ import { SCRIPT_COMPATIBILITY, dispatchKey, type ScriptRef } from "./script-runt
 
 /** Uploads of a few megabytes take seconds; the tenant's own request waits for this one. */
 const UPLOAD_TIMEOUT_MS = 60_000;
+
+const DELETE_TIMEOUT_MS = 10_000;
 
 export interface NamespaceApi {
   /** Ends without a slash. */
@@ -57,6 +59,22 @@ export async function uploadToNamespace(
     reply.data?.errors.map(({ code, message }) => `${message} (${code})`).join("; ") ||
     `the API answers ${response.status}`;
   return { result: response.status === 400 ? "refused" : "unavailable", reason };
+}
+
+/** @returns whether it is gone, also when it never was there */
+export async function deleteFromNamespace(
+  { apiUrl, accountId, namespace, apiToken }: NamespaceApi,
+  scriptName: string,
+): Promise<boolean> {
+  const path = ["accounts", accountId, "workers/dispatch/namespaces", namespace, "scripts"];
+  const response = await fetch(`${apiUrl}/${path.join("/")}/${scriptName}`, {
+    method: "DELETE",
+    headers: { Authorization: `Bearer ${apiToken}` },
+    redirect: "manual",
+    signal: AbortSignal.timeout(DELETE_TIMEOUT_MS),
+  });
+  await response.body?.cancel();
+  return response.ok || response.status === 404;
 }
 
 function uploadForm({ environment, tenantId, version }: ScriptRef, bundle: ScriptBundle): FormData {

@@ -1,10 +1,7 @@
 /** Sells what a tenant's own code answers. It gets the request without any payment header, and who paid for it. */
-import { waitUntil } from "cloudflare:workers";
 import type { ScriptHandlerDefinition } from "../../contracts/snapshot.ts";
-import { problem } from "../../payment/problem.ts";
-import { countLimitExceedance } from "../../tenant/directory/limit-exceedances.ts";
-import { PLANS } from "../../tenant/plans.ts";
 import type { Handler, HandlerContext } from "../handler.ts";
+import { answerExceedance } from "../limit-exceeded.ts";
 import { type ScriptBindings, scriptRuntimeOf } from "./script-runtime-of.ts";
 import { dispatchKey, type ScriptInvocation, type ScriptLimit } from "./script-runtime.ts";
 
@@ -28,7 +25,12 @@ export function scriptHandler(env: ScriptHandlerEnv, definition: ScriptHandlerDe
         case "answered":
           return outcome.response;
         case "limit_exceeded":
-          return answerLimitExceeded(env.DB, context, outcome.limit);
+          context.meter.limitExceeded();
+          return answerExceedance(
+            env.DB,
+            { tenantId: context.tenantId, route: context.route.path, limit: outcome.limit },
+            LIMIT_NAMES[outcome.limit],
+          );
         case "failed":
         case "unavailable":
           // Logged where handlers are run; a caller learns no more than that it failed.
@@ -43,15 +45,15 @@ export function scriptHandler(env: ScriptHandlerEnv, definition: ScriptHandlerDe
 function invocationOf(
   environment: string,
   { version, allowedHosts }: ScriptHandlerDefinition,
-  { tenantId, plan }: HandlerContext,
+  { tenantId, limits }: HandlerContext,
 ): ScriptInvocation {
-  const { cpuMs, subRequests, deadlineMs, egressHostsMax, egressBytesMax } = PLANS[plan].scripts;
+  const { cpuMs, subRequests, scriptDeadlineMs, egressHostsMax, egressBytesMax } = limits;
   return {
     ref: { environment, tenantId, version },
-    limits: { cpuMs, subRequests, deadlineMs },
+    limits: { cpuMs, subRequests, deadlineMs: scriptDeadlineMs },
     egress: {
       tenantId,
-      // A deployment may be older than its tenant's plan.
+      // A deployment may be older than its tenant's plan, or than the end of an override.
       allowedHosts: allowedHosts.slice(0, egressHostsMax),
       maxSubrequests: subRequests,
       maxBytes: egressBytesMax,
@@ -77,19 +79,3 @@ const LIMIT_NAMES: Readonly<Record<ScriptLimit, string>> = {
   subrequests: "requests of its own",
   deadline: "time",
 };
-
-function answerLimitExceeded(
-  db: D1Database,
-  { tenantId, route }: HandlerContext,
-  limit: ScriptLimit,
-): Response {
-  console.warn(
-    JSON.stringify({ event: "tenant_limit_exceeded", tenantId, route: route.path, limit }),
-  );
-  waitUntil(countLimitExceedance(db, { tenantId, limit, atMs: Date.now() }));
-  return problem("tenant_limit_exceeded", {
-    detail: `The code behind this route used more ${LIMIT_NAMES[limit]} than its plan allows.`,
-    headers: { "Retry-After": "10" },
-    extra: { limit },
-  });
-}

@@ -6,7 +6,7 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { scriptVersionSchema, type ScriptBundle } from "../../contracts/script.ts";
 import { isSameSecret } from "../../tenant/credentials.ts";
-import { takeDenials } from "../egress/egress.ts";
+import { takeDenials, takeUses } from "../egress/egress.ts";
 import type { EgressProps } from "../egress/props.ts";
 import {
   ANSWERED,
@@ -15,6 +15,7 @@ import {
   INVOCATION_FIELD,
   OUTCOME_FIELD,
   TOKEN_FIELD,
+  USES_FIELD,
   hostInvocationSchema,
   hostPaths,
 } from "./host-messages.ts";
@@ -58,7 +59,7 @@ export class ScriptHost extends WorkerEntrypoint<ScriptHostEnv> {
     if (this.env.SCRIPT_HOST_WATCHED !== undefined && !isWatched) {
       return replyOf({ result: "starting" });
     }
-    if (invocation !== null) return withDenials(replyOf(await this.#run(request, invocation)));
+    if (invocation !== null) return withCounts(replyOf(await this.#run(request, invocation)));
     switch (pathname) {
       case hostPaths.ready:
         return new Response(null, { status: 204 });
@@ -118,11 +119,13 @@ async function install(version: string | null, text: string): Promise<void> {
   }
 }
 
-function withDenials(reply: Response): Response {
-  // A script may answer with such a header of its own.
-  reply.headers.delete(DENIALS_FIELD);
+function withCounts(reply: Response): Response {
+  // A script may answer with such headers of its own.
+  for (const name of [DENIALS_FIELD, USES_FIELD]) reply.headers.delete(name);
   const denials = takeDenials();
   if (denials.length > 0) reply.headers.set(DENIALS_FIELD, JSON.stringify(denials));
+  const uses = takeUses();
+  if (uses.length > 0) reply.headers.set(USES_FIELD, JSON.stringify(uses));
   return reply;
 }
 

@@ -30,6 +30,26 @@ export async function readScript(
   return object === null ? null : await parseCanonicalScript(await object.text(), version);
 }
 
+/** Whether this tenant has such a version. */
+export async function hasScript(
+  env: ScriptStore,
+  tenantId: TenantId,
+  version: string,
+): Promise<boolean> {
+  return (await env.SCRIPTS.head(objectKey(tenantId, version))) !== null;
+}
+
+/** Removes code of a tenant, at most `limit` versions. @returns whether there is none left */
+export async function removeScripts(
+  env: ScriptStore,
+  tenantId: TenantId,
+  limit: number,
+): Promise<boolean> {
+  const listed = await env.SCRIPTS.list({ prefix: objectKey(tenantId, ""), limit });
+  if (listed.objects.length > 0) await env.SCRIPTS.delete(listed.objects.map(({ key }) => key));
+  return !listed.truncated;
+}
+
 /** Per tenant: one tenant's code is never found under another's name, however equal. */
 function objectKey(tenantId: TenantId, version: string): string {
   return `${tenantId}/${version}`;

@@ -1,5 +1,6 @@
 /** API keys in D1: hashes only. */
 import * as z from "zod";
+import { type AuditEntry, auditStatement } from "./audit.ts";
 import { type TenantRecord, TENANT_COLUMNS, tenantRowSchema } from "./tenants.ts";
 
 /** What is kept of a key. */
@@ -8,6 +9,14 @@ export interface ApiKeyDigest {
   readonly hash: string;
   readonly prefix: string;
 }
+
+/** Valid at one time: one per machine or person, and those of a rotation. */
+export const API_KEYS_MAX = 10;
+
+/** Keys that are no longer valid and still listed, so that an owner finds the one that stopped working. */
+const INVALID_KEYS_KEPT = 20;
+
+const IS_VALID = `revoked_at_ms IS NULL AND (expires_at_ms IS NULL OR expires_at_ms > ?2)`;
 
 const apiKeyRowSchema = z
   .object({
@@ -24,18 +33,122 @@ const apiKeyRowSchema = z
   }));
 export type ApiKeyRecord = z.infer<typeof apiKeyRowSchema>;
 
-/** The insert of one key that does not expire, for the batch of the change. */
+/** A key about to be written. */
+export interface NewApiKey extends ApiKeyDigest {
+  readonly createdAtMs: number;
+  /** Null for a key that does not expire. */
+  readonly expiresAtMs: number | null;
+}
+
+/** The insert of one key, for the batch of the change. */
 export function apiKeyStatement(
   db: D1Database,
   tenantSerial: number,
-  apiKey: ApiKeyDigest,
-  nowMs: number,
+  apiKey: NewApiKey,
 ): D1PreparedStatement {
   return db
     .prepare(
-      "INSERT INTO api_keys (key_hash, tenant_serial, prefix, created_at_ms) VALUES (?, ?, ?, ?)",
+      `INSERT INTO api_keys (key_hash, tenant_serial, prefix, created_at_ms, expires_at_ms)
+       VALUES (?, ?, ?, ?, ?)`,
     )
-    .bind(apiKey.hash, tenantSerial, apiKey.prefix, nowMs);
+    .bind(apiKey.hash, tenantSerial, apiKey.prefix, apiKey.createdAtMs, apiKey.expiresAtMs);
+}
+
+export async function countValidApiKeys(
+  db: D1Database,
+  tenantSerial: number,
+  nowMs: number,
+): Promise<number> {
+  const count = await db
+    .prepare(`SELECT COUNT(*) AS count FROM api_keys WHERE tenant_serial = ?1 AND ${IS_VALID}`)
+    .bind(tenantSerial, nowMs)
+    .first("count");
+  return z.number().int().parse(count);
+}
+
+/** Writes a further key with its audit entry, and forgets the oldest of those that are no longer valid. */
+export async function insertApiKey(
+  db: D1Database,
+  tenantSerial: number,
+  apiKey: NewApiKey,
+  entry: AuditEntry,
+  alongside: readonly D1PreparedStatement[] = [],
+): Promise<void> {
+  await db.batch([
+    apiKeyStatement(db, tenantSerial, apiKey),
+    ...alongside,
+    db
+      .prepare(
+        `DELETE FROM api_keys WHERE key_hash IN (
+           SELECT key_hash FROM api_keys WHERE tenant_serial = ?1 AND NOT (${IS_VALID})
+           ORDER BY created_at_ms DESC LIMIT -1 OFFSET ?3)`,
+      )
+      .bind(tenantSerial, apiKey.createdAtMs, INVALID_KEYS_KEPT),
+    auditStatement(db, entry),
+  ]);
+}
+
+/** Ends a key at a time, unless it ends before; for the batch of a rotation. */
+export function expireStatement(
+  db: D1Database,
+  keyHash: string,
+  expiresAtMs: number,
+): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE api_keys SET expires_at_ms =
+         MAX(created_at_ms + 1, MIN(COALESCE(expires_at_ms, ?2), ?2))
+       WHERE key_hash = ?1`,
+    )
+    .bind(keyHash, expiresAtMs);
+}
+
+/** Revokes all keys of a tenant but one; for the batch that writes that one. */
+export function revokeOthersStatement(
+  db: D1Database,
+  tenantSerial: number,
+  kept: NewApiKey,
+): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE api_keys SET revoked_at_ms = MAX(created_at_ms, ?2)
+       WHERE tenant_serial = ?1 AND key_hash <> ?3 AND revoked_at_ms IS NULL`,
+    )
+    .bind(tenantSerial, kept.createdAtMs, kept.hash);
+}
+
+/**
+ * Revokes a key, with its audit entry. A trigger keeps the last valid one, whoever else revokes at the same time.
+ *
+ * @returns `unknown` when the tenant has no valid key of this prefix
+ */
+export async function revokeApiKey(
+  db: D1Database,
+  tenantSerial: number,
+  prefix: string,
+  entry: AuditEntry,
+): Promise<"revoked" | "unknown" | "last"> {
+  const { atMs: nowMs } = entry;
+  const isKnown = await db
+    .prepare(`SELECT 1 FROM api_keys WHERE tenant_serial = ?1 AND prefix = ?3 AND ${IS_VALID}`)
+    .bind(tenantSerial, nowMs, prefix)
+    .first();
+  if (isKnown === null) return "unknown";
+  try {
+    await db.batch([
+      db
+        .prepare(
+          `UPDATE api_keys SET revoked_at_ms = MAX(created_at_ms, ?2)
+           WHERE tenant_serial = ?1 AND prefix = ?3 AND ${IS_VALID}`,
+        )
+        .bind(tenantSerial, nowMs, prefix),
+      auditStatement(db, entry),
+    ]);
+    return "revoked";
+  } catch (error) {
+    if ((await countValidApiKeys(db, tenantSerial, nowMs)) > 1) throw error;
+    return "last";
+  }
 }
 
 /** The tenant a key opens now: null for a key unknown, expired or revoked, and for a tenant that is not active. */

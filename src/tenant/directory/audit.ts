@@ -3,20 +3,37 @@ import * as z from "zod";
 import type { Scope } from "../tenant-id.ts";
 import { jsonTextSchema } from "./json-text.ts";
 
-export interface AuditEntry {
+/** Whose tenant is in `tenantId`; which operator, by name. */
+export type AuditActor =
+  | { readonly actor: "operator"; readonly operator: string }
+  | { readonly actor: "tenant" };
+
+export type AuditEntry = AuditActor & {
   readonly atMs: number;
-  readonly actor: "operator" | "tenant";
   readonly tenantId: Scope;
   readonly action:
     | "tenant.create"
+    | "tenant.delete"
+    | "tenant.empty"
+    | "tenant.suspend"
+    | "tenant.resume"
+    | "api_key.create"
+    | "api_key.rotate"
+    | "api_key.revoke"
     | "dataset.upload"
     | "script.upload"
     | "deployment.create"
     | "deployment.rollback"
     | "payout.request"
+    | "wallet.change"
+    | "wallet.cancel"
     | "secret.put"
     | "secret.delete"
     | "secrets.re_encrypt"
+    | "limit_override.request"
+    | "limit_override.approve"
+    | "limit_override.deny"
+    | "limit_override.revoke"
     | "payment.refund"
     | "deposit.refund"
     | "payment.retry"
@@ -29,13 +46,15 @@ export interface AuditEntry {
   readonly subject: string;
   /** Never secrets: no key, token or signature. */
   readonly detail: Readonly<Record<string, string | number | null>>;
-}
+};
 
 const auditRowSchema = z
   .object({
     audit_id: z.number().int(),
     at_ms: z.number().int(),
     actor: z.enum(["operator", "tenant"]),
+    operator: z.string().nullable(),
+    tenant_id: z.string(),
     action: z.string(),
     subject: z.string(),
     detail: jsonTextSchema(z.record(z.string(), z.union([z.string(), z.number(), z.null()]))),
@@ -44,6 +63,8 @@ const auditRowSchema = z
     auditId: row.audit_id,
     atMs: row.at_ms,
     actor: row.actor,
+    operator: row.operator,
+    tenantId: row.tenant_id,
     action: row.action,
     subject: row.subject,
     detail: row.detail,
@@ -54,12 +75,13 @@ export type AuditRecord = z.infer<typeof auditRowSchema>;
 export function auditStatement(db: D1Database, entry: AuditEntry): D1PreparedStatement {
   return db
     .prepare(
-      `INSERT INTO audit (at_ms, actor, tenant_id, action, subject, detail)
-       VALUES (?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO audit (at_ms, actor, operator, tenant_id, action, subject, detail)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
     )
     .bind(
       entry.atMs,
       entry.actor,
+      entry.actor === "operator" ? entry.operator : null,
       entry.tenantId,
       entry.action,
       entry.subject,
@@ -67,19 +89,32 @@ export function auditStatement(db: D1Database, entry: AuditEntry): D1PreparedSta
     );
 }
 
-/** The newest entries about a tenant or the platform, newest first. @param subject only entries about this one, when given */
-export async function listAudit(
-  db: D1Database,
-  tenantId: Scope,
-  limit: number,
-  subject: string | null = null,
-): Promise<AuditRecord[]> {
+export interface AuditQuery {
+  readonly tenantId?: Scope | undefined;
+  /** Name. */
+  readonly operator?: string | undefined;
+  readonly subject?: string | undefined;
+  /** Id of the last entry of the page before. */
+  readonly beforeId?: number | undefined;
+  readonly limit: number;
+}
+
+/** Newest first; only what fits everything that is given. */
+export async function listAudit(db: D1Database, query: AuditQuery): Promise<AuditRecord[]> {
+  // A condition for each filter that is there, so that the index of the one that narrows most is used.
+  const conditions = [
+    { sql: "tenant_id = ?", value: query.tenantId },
+    { sql: "operator = ?", value: query.operator },
+    { sql: "subject = ?", value: query.subject },
+    { sql: "audit_id < ?", value: query.beforeId },
+  ].filter(({ value }) => value !== undefined);
   const { results } = await db
     .prepare(
-      `SELECT audit_id, at_ms, actor, action, subject, detail FROM audit
-       WHERE tenant_id = ?1 AND (?2 IS NULL OR subject = ?2) ORDER BY audit_id DESC LIMIT ?3`,
+      `SELECT audit_id, at_ms, actor, operator, tenant_id, action, subject, detail FROM audit
+       WHERE ${["TRUE", ...conditions.map(({ sql }) => sql)].join(" AND ")}
+       ORDER BY audit_id DESC LIMIT ?`,
     )
-    .bind(tenantId, subject, limit)
+    .bind(...conditions.map(({ value }) => value), query.limit)
     .all();
   return results.map((row) => auditRowSchema.parse(row));
 }

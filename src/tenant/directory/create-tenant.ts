@@ -1,11 +1,11 @@
 /** How a tenant comes to be: a number first, then the tenant with its key and audit entry, all or nothing. */
 import * as z from "zod";
-import { type ApiKeyDigest, apiKeyStatement } from "./api-keys.ts";
+import { apiKeyStatement, type NewApiKey } from "./api-keys.ts";
 import { auditStatement } from "./audit.ts";
 import type { TenantRecord } from "./tenants.ts";
 
 /** A tenant about to be written: it will be active, with nothing deployed. */
-export type NewTenant = Omit<TenantRecord, "status" | "activeVersion">;
+export type NewTenant = Omit<TenantRecord, "status" | "activeVersion" | "deletedAtMs">;
 
 /** The field of a new tenant that is taken already. */
 const tenantConflictSchema = z.enum(["tenantId", "wallet"]);
@@ -19,17 +19,24 @@ export async function takeSerial(db: D1Database): Promise<number> {
   return z.number().int().positive().parse(serial);
 }
 
-/** An id is taken for ever; a wallet can't be used when a tenant's payments arrive there. */
+/**
+ * An id is taken for ever. A wallet can't be paid out to where a tenant's payments arrive, nor can payments arrive where
+ * a tenant is paid out to.
+ */
 export async function findTenantConflict(
   db: D1Database,
-  tenant: Pick<NewTenant, "tenantId" | "wallet">,
+  tenant: Pick<NewTenant, "tenantId" | "wallet" | "collection">,
 ): Promise<TenantConflict | null> {
   const conflict = await db
     .prepare(
       `SELECT CASE WHEN tenant_id = ?1 THEN 'tenantId' ELSE 'wallet' END AS conflict
-       FROM tenants WHERE tenant_id = ?1 OR pay_to = ?2 ORDER BY tenant_id = ?1 DESC LIMIT 1`,
+       FROM tenants LEFT JOIN wallet_changes
+         ON wallet_changes.tenant_serial = tenants.serial AND wallet_changes.state = 'pending'
+       WHERE tenant_id = ?1 OR pay_to = ?2
+         OR (?3 = 'direct' AND ?2 IN (tenants.wallet, wallet_changes.wallet))
+       ORDER BY tenant_id = ?1 DESC LIMIT 1`,
     )
-    .bind(tenant.tenantId, tenant.wallet)
+    .bind(tenant.tenantId, tenant.wallet, tenant.collection)
     .first("conflict");
   return tenantConflictSchema.nullable().parse(conflict);
 }
@@ -41,15 +48,17 @@ export async function findTenantConflict(
 export async function insertTenant(
   db: D1Database,
   tenant: NewTenant,
-  apiKey: ApiKeyDigest,
+  apiKey: NewApiKey,
+  operator: string,
 ): Promise<TenantConflict | null> {
   try {
     await db.batch([
       tenantStatement(db, tenant),
-      apiKeyStatement(db, tenant.serial, apiKey, tenant.createdAtMs),
+      apiKeyStatement(db, tenant.serial, apiKey),
       auditStatement(db, {
         atMs: tenant.createdAtMs,
         actor: "operator",
+        operator,
         tenantId: tenant.tenantId,
         action: "tenant.create",
         subject: tenant.tenantId,

@@ -5,7 +5,7 @@ import { auditStatement } from "./audit.ts";
 import { jsonTextSchema } from "./json-text.ts";
 import type { TenantRecord } from "./tenants.ts";
 
-const datasetVersionRowSchema = z
+export const datasetVersionRowSchema = z
   .object({
     name: z.string(),
     version: z.string(),

@@ -7,6 +7,7 @@ import type { TenantId } from "../tenant-id.ts";
 import { auditStatement } from "./audit.ts";
 import { readSealedSecrets } from "./secrets.ts";
 import { jsonTextSchema } from "./json-text.ts";
+import { readOverridesInForce } from "./limit-overrides.ts";
 import { TENANT_COLUMNS, type TenantRecord, tenantRowSchema } from "./tenants.ts";
 
 const routesTextSchema = jsonTextSchema(z.array(routeSchema));
@@ -62,7 +63,7 @@ export async function insertDeployment(
         JSON.stringify(deployment.routes),
         deployment.createdAtMs,
       ),
-    activateStatement(db, tenant.serial, deployment.deploymentId),
+    ...activateStatements(db, tenant.serial, deployment.deploymentId, deployment.createdAtMs),
     auditStatement(db, {
       atMs: deployment.createdAtMs,
       actor: "tenant",
@@ -83,16 +84,35 @@ export async function activateDeployment(
   nowMs: number,
 ): Promise<void> {
   await db.batch([
-    activateStatement(db, tenant.serial, deployment.deploymentId),
+    ...activateStatements(db, tenant.serial, deployment.deploymentId, nowMs),
     auditStatement(db, {
       atMs: nowMs,
       actor: "tenant",
       tenantId: tenant.tenantId,
       action: "deployment.rollback",
       subject: deployment.deploymentId,
-      detail: { version: deployment.version },
+      detail: { version: deployment.version, from: tenant.activeVersion },
     }),
   ]);
+}
+
+/** The deployment that was on sale before the one that is; null when there was no other. */
+export async function readPreviousDeploymentId(
+  db: D1Database,
+  tenantSerial: number,
+): Promise<string | null> {
+  const deploymentId = await db
+    .prepare(
+      `SELECT deployments.deployment_id FROM activations
+       JOIN tenants ON tenants.serial = activations.tenant_serial
+       JOIN deployments ON deployments.tenant_serial = activations.tenant_serial
+         AND deployments.version = activations.version
+       WHERE activations.tenant_serial = ? AND activations.version <> tenants.active_version
+       ORDER BY activations.sequence DESC LIMIT 1`,
+    )
+    .bind(tenantSerial)
+    .first("deployment_id");
+  return z.string().nullable().parse(deploymentId);
 }
 
 /** One deployment of this tenant; null for an id that is not one of its own. */
@@ -126,37 +146,72 @@ export async function listDeployments(
   return results.map((row) => deploymentRowSchema.parse(row));
 }
 
-/** What the edge should know about a tenant now; null when there is no such tenant to sell anything. */
-export async function readActiveSnapshot(
+/** What the edge should know about a tenant now; null when there never was such a tenant. */
+export function readActiveSnapshot(
   db: D1Database,
   tenantId: TenantId,
 ): Promise<TenantSnapshot | null> {
+  return readSnapshotOf(db, tenantId, null);
+}
+
+/** What the edge would know if this version were on sale; null when the tenant is gone or has no such version. */
+export async function readDeployedSnapshot(
+  db: D1Database,
+  tenantId: TenantId,
+  version: number,
+): Promise<TenantSnapshot | null> {
+  const snapshot = await readSnapshotOf(db, tenantId, version);
+  return snapshot?.deploymentId == null ? null : snapshot;
+}
+
+/** @param version the active one when null */
+async function readSnapshotOf(
+  db: D1Database,
+  tenantId: TenantId,
+  version: number | null,
+): Promise<TenantSnapshot | null> {
   const row = await db
     .prepare(
-      `SELECT ${TENANT_COLUMNS}, deployments.deployment_id, deployments.routes
-       FROM tenants LEFT JOIN deployments
-         ON deployments.tenant_serial = tenants.serial AND deployments.version = tenants.active_version
-       WHERE tenants.tenant_id = ? AND tenants.status = 'active'`,
+      `SELECT ${TENANT_COLUMNS}, deployments.version, deployments.deployment_id, deployments.routes
+       FROM tenants LEFT JOIN deployments ON deployments.tenant_serial = tenants.serial
+         AND deployments.version = COALESCE(?2, tenants.active_version)
+       WHERE tenants.tenant_id = ?1`,
     )
-    .bind(tenantId)
+    .bind(tenantId, version)
     .first();
   if (row === null) return null;
   const tenant = tenantRowSchema.parse(row);
-  const active = z
-    .object({ deployment_id: z.string().nullable(), routes: routesTextSchema.nullable() })
+  const deployed = z
+    .object({
+      version: versionSchema.nullable(),
+      deployment_id: z.string().nullable(),
+      routes: routesTextSchema.nullable(),
+    })
     .parse(row);
-  const routes = active.routes ?? [];
+  if (tenant.deletedAtMs !== null) return snapshotOfDeleted(tenant, tenant.deletedAtMs);
+  const routes = deployed.routes ?? [];
   return {
     tenantId: tenant.tenantId,
     serial: tenant.serial,
     plan: tenant.plan,
+    collection: tenant.collection,
     payTo: tenant.payTo,
     network: tenant.network,
-    version: tenant.activeVersion ?? 0,
-    deploymentId: active.deployment_id,
+    version: deployed.version ?? 0,
+    deploymentId: deployed.deployment_id,
     routes,
     secrets: await readNamedSecrets(db, tenant.serial, routes),
+    limitOverrides: await readOverridesInForce(db, tenant.serial, Date.now()),
   };
+}
+
+/** Enough to answer payments that were made before. */
+function snapshotOfDeleted(
+  { tenantId, serial, plan, collection, payTo, network }: TenantRecord,
+  deletedAtMs: number,
+): TenantSnapshot {
+  const nothing = { version: 0, deploymentId: null, routes: [], secrets: {}, limitOverrides: [] };
+  return { tenantId, serial, plan, collection, payTo, network, ...nothing, deletedAtMs };
 }
 
 /** Only what is named: a snapshot is copied to every edge. */
@@ -175,17 +230,23 @@ async function readNamedSecrets(
   return Object.fromEntries(secrets.filter(([name]) => names.has(name)));
 }
 
-/** The join on the tenant's serial makes another tenant's deployment no version at all. */
-function activateStatement(
+/** The tenant's serial makes another tenant's deployment no version at all. */
+function activateStatements(
   db: D1Database,
   tenantSerial: number,
   deploymentId: string,
-): D1PreparedStatement {
-  return db
-    .prepare(
-      `UPDATE tenants SET active_version =
-         (SELECT version FROM deployments WHERE tenant_serial = ?1 AND deployment_id = ?2)
-       WHERE serial = ?1`,
-    )
-    .bind(tenantSerial, deploymentId);
+  nowMs: number,
+): D1PreparedStatement[] {
+  const ownVersion =
+    "SELECT version FROM deployments WHERE tenant_serial = ?1 AND deployment_id = ?2";
+  return [
+    db
+      .prepare(`UPDATE tenants SET active_version = (${ownVersion}) WHERE serial = ?1`)
+      .bind(tenantSerial, deploymentId),
+    db
+      .prepare(
+        `INSERT INTO activations (tenant_serial, version, at_ms) VALUES (?1, (${ownVersion}), ?3)`,
+      )
+      .bind(tenantSerial, deploymentId, nowMs),
+  ];
 }

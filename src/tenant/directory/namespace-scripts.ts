@@ -33,3 +33,21 @@ export async function insertNamespaceScript(
     .bind(script.dispatchKey, script.tenantSerial, script.version, script.uploadedAtMs)
     .run();
 }
+
+/** Names of a tenant's code in the namespace, at most `limit`. */
+export async function listDispatchKeys(
+  db: D1Database,
+  tenantSerial: number,
+  limit: number,
+): Promise<string[]> {
+  const { results } = await db
+    .prepare("SELECT dispatch_key FROM namespace_scripts WHERE tenant_serial = ? LIMIT ?")
+    .bind(tenantSerial, limit)
+    .all();
+  return results.map((row) => z.object({ dispatch_key: z.string() }).parse(row).dispatch_key);
+}
+
+/** Records that it is no longer there. */
+export async function forgetNamespaceScript(db: D1Database, dispatchKey: string): Promise<void> {
+  await db.prepare("DELETE FROM namespace_scripts WHERE dispatch_key = ?").bind(dispatchKey).run();
+}

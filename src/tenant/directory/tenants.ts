@@ -6,7 +6,7 @@ import { type TenantId, tenantIdSchema } from "../tenant-id.ts";
 /** The columns every reader of tenants selects, in the shape `tenantRowSchema` parses. */
 export const TENANT_COLUMNS = `tenants.serial, tenants.tenant_id, tenants.plan, tenants.wallet,
   tenants.collection, tenants.network, tenants.pay_to, tenants.status, tenants.active_version,
-  tenants.created_at_ms`;
+  tenants.created_at_ms, tenants.deleted_at_ms`;
 
 export const tenantRowSchema = z
   .object({
@@ -20,6 +20,7 @@ export const tenantRowSchema = z
     status: z.enum(["active", "deleted"]),
     active_version: z.number().int().positive().nullable(),
     created_at_ms: z.number().int(),
+    deleted_at_ms: z.number().int().nullable(),
   })
   .transform((row) => ({
     serial: row.serial,
@@ -32,6 +33,7 @@ export const tenantRowSchema = z
     status: row.status,
     activeVersion: row.active_version,
     createdAtMs: row.created_at_ms,
+    deletedAtMs: row.deleted_at_ms,
   }));
 export type TenantRecord = Readonly<z.infer<typeof tenantRowSchema>>;
 
