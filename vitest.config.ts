@@ -87,7 +87,8 @@ export default defineConfig({
           include: ["test/browser/**/*.test.ts"],
           fileParallelism: false,
           testTimeout: 60_000,
-          hookTimeout: 60_000,
+          // A platform starts, and Chromium is unpacked first.
+          hookTimeout: 120_000,
         },
       },
     ],

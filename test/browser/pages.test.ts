@@ -16,7 +16,8 @@ let browser: Browser;
 let base: string;
 
 beforeAll(async () => {
-  [world, browser] = await Promise.all([TestWorld.start(), startBrowser()]);
+  world = await TestWorld.start();
+  browser = await startBrowser();
   const tenant = await world.createTenant();
   await world.sellCities(tenant);
   await tenant.api.deploy({

@@ -75,6 +75,11 @@ function manifest() {
           { price: "$0.03", network: SOLANA_DEVNET },
         ],
       },
+      {
+        path: "/bound",
+        dataset: "cities",
+        prices: [{ price: "$0.03", network: SOLANA_DEVNET }],
+      },
     ],
   };
 }
@@ -253,6 +258,17 @@ describe("an option that is bound to its facilitator", () => {
     const answer = await sendUntilDecided(url, header);
     expect(answer.status).toBe(200);
     expect(solana[1].calls).toHaveLength(elsewhere);
+  });
+});
+
+describe("with nobody left who could settle it", () => {
+  test("a bound option is not offered, and a route without another one is unavailable", async () => {
+    await force("facilitator-3", "open");
+    await force("facilitator-4", "open");
+    await vi.waitFor(async () => expect((await quoteOf(url)).accepts).toHaveLength(2), WITHIN);
+    const answer = await readAnswer(await fetch(`${world.url}/t/${tenant.tenantId}/bound`));
+    expect([answer.status, answer.code]).toEqual([503, "facilitator_unavailable"]);
+    expect(Number(answer.headers.get("Retry-After"))).toBeGreaterThan(0);
   });
 });
 

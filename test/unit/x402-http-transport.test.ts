@@ -12,6 +12,11 @@ const exampleSchema = z.object({
   text: z.string(),
   object: z.record(z.string(), z.json()),
 });
+const settlementSchema = z.object({
+  transaction: z.string(),
+  payer: z.string(),
+  errorReason: z.string().default(""),
+});
 const FIXTURE = join(import.meta.dirname, "../fixtures/x402-http-examples.json");
 const { examples } = z
   .object({ source: z.string(), examples: z.array(exampleSchema) })
@@ -63,12 +68,13 @@ describe("the specification's examples", () => {
     [1, "X-PAYMENT-RESPONSE"],
   ] as const)("of a settlement, version %i, are what ours says", (version, header) => {
     const { object } = exampleOf(header, "success");
+    const { transaction, payer } = settlementSchema.parse(object);
     const [name, text] = settlementHeader(version, {
       success: true,
       summary: {
-        transaction: String(object["transaction"]),
+        transaction,
         network: "eip155:84532",
-        payer: String(object["payer"]),
+        payer,
         amountAtomic: 10_000n,
         settledAtMs: 1_740_672_100_000,
       },
@@ -81,12 +87,13 @@ describe("the specification's examples", () => {
 
   test("of a settlement that failed are what ours says", () => {
     const { object, text } = exampleOf("PAYMENT-RESPONSE", "errorReason");
+    const { errorReason, payer } = settlementSchema.parse(object);
     const header = settlementHeader(2, {
       success: false,
-      reason: String(object["errorReason"]),
+      reason: errorReason,
       transaction: null,
       network: "eip155:84532",
-      payer: String(object["payer"]),
+      payer,
     });
     expect(header).toEqual(["PAYMENT-RESPONSE", text]);
   });
