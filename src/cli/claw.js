@@ -4,6 +4,7 @@
  * needs a Node that strips types, and the project brings one along for machines that have an older one.
  */
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
@@ -14,7 +15,10 @@ const NODE_MAJOR_MIN = 24;
 
 const main = fileURLToPath(new URL("main.ts", import.meta.url));
 
-if (Number(process.versions.node.split(".")[0]) >= NODE_MAJOR_MIN) {
+if (!existsSync(main)) {
+  console.error("error: this package holds 402claw/client only\n  run claw in a clone of 402claw");
+  process.exitCode = 1;
+} else if (Number(process.versions.node.split(".")[0]) >= NODE_MAJOR_MIN) {
   await import(pathToFileURL(main).href);
 } else {
   runWithBundledNode();

@@ -10,7 +10,7 @@ import { isUncharged } from "./payment-status.ts";
 import { resendUntilAnswered } from "./resend.ts";
 import { type SentPayment, paymentOf } from "./sent-payment.ts";
 
-export { PaymentError } from "./payment-error.ts";
+export { PaymentError, type PaymentErrorState } from "./payment-error.ts";
 export { type PaymentStatus, paymentStatusOf } from "./payment-status.ts";
 export type { SentPayment } from "./sent-payment.ts";
 

@@ -20,7 +20,7 @@ import {
 } from "./answers.ts";
 import type { IdentifiedCall, IdentifiedPayment } from "./identified-call.ts";
 import { receiptUrlOf } from "./paid-route.ts";
-import { type StartedHandler, keptHeaders, meterOf, startHandler } from "./run-handler.ts";
+import { type StartedHandler, meterOf, startHandler } from "./run-handler.ts";
 
 /** A payment that settled before its handler ran, and the right to run it now. */
 export interface Owed {
@@ -47,7 +47,7 @@ export async function fulfil(call: IdentifiedCall, owed: Owed): Promise<Response
     return answerNotDelivered(call, owed, recorded, "the answer could not be delivered");
   }
   const headers = headersOf(
-    keptHeaders(response.headers),
+    keptHeaders(response.headers, call.paid),
     ownHeaders(call, owed, receiptUrlOf(call.paid)),
   );
   return new Response(response.body, { status: response.status, headers });

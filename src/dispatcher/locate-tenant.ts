@@ -1,3 +1,4 @@
+import { labelsBelow } from "../payment/platform-url.ts";
 import { type TenantId, parseTenantId } from "../tenant/tenant-id.ts";
 import { canonicalPath } from "./canonical-path.ts";
 
@@ -39,9 +40,8 @@ export function locateTenant(requestUrl: string, baseDomain: string): Location {
   const url = URL.parse(requestUrl);
   if (url === null) return { found: "invalid_path", problem: "The URL can't be parsed." };
   const rawPath = RAW_PATH_PATTERN.exec(requestUrl)?.[1] || "/";
-  const host = url.hostname.toLowerCase();
-  const suffix = `.${baseDomain}`;
-  if (host.endsWith(suffix)) return withTenant(url, host.slice(0, -suffix.length), "", rawPath);
+  const tenantLabel = labelsBelow(url, baseDomain);
+  if (tenantLabel !== null) return withTenant(url, tenantLabel, "", rawPath);
   if (rawPath !== "/t" && !rawPath.startsWith("/t/")) return { found: "platform", path: rawPath };
   const [, , tenant = "", ...rest] = rawPath.split("/");
   return withTenant(url, tenant, `/t/${tenant}`, `/${rest.join("/")}`);

@@ -1,9 +1,10 @@
 /** Runs a handler under its tenant's deadline and cap, and keeps of its answer what may go to a payer. */
-import type { BufferedResponse, StoredHeader } from "../contracts/ledger.ts";
+import type { BufferedResponse } from "../contracts/ledger.ts";
 import { answerExceedance, type Exceedance, reportExceedance } from "../runtime/limit-exceeded.ts";
 import { RunMeter } from "../runtime/run-meter.ts";
 import { effectiveLimits, type LimitName } from "../tenant/limits.ts";
 import type { IdentifiedCall } from "./identified-call.ts";
+import { keptHeaders } from "./kept-headers.ts";
 import { type PaidRoute, handlerContext, handlerRequest } from "./paid-route.ts";
 import { readBody } from "./request-body.ts";
 
@@ -23,29 +24,6 @@ export type HandlerResult =
 export type StartedHandler =
   /** A 2xx answer whose body is still to come. */
   { readonly result: "started"; readonly response: Response } | NotSold;
-
-/** Ours to set, or meaningless beyond one connection (RFC 9110 section 7.6.1). */
-const DROPPED_HEADERS: ReadonlySet<string> = new Set([
-  "payment-required",
-  "payment-signature",
-  "payment-response",
-  "x-payment",
-  "x-payment-response",
-  "payment-status",
-  "idempotent-replayed",
-  "settlement-overrides",
-  "cache-control",
-  "set-cookie",
-  "connection",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "content-length",
-]);
 
 /** Measures a run of the handler behind a route. Only scripts have CPU time of their tenant's. */
 export function meterOf({ snapshot, route }: PaidRoute): RunMeter {
@@ -114,7 +92,7 @@ async function buffer(
     reportExceedance(env.DB, exceedanceOf(paid, "responseBytesMax"));
     return { result: "too_large", bytesMax: responseBytesMax };
   }
-  const headers = keptHeaders(response.headers);
+  const headers = keptHeaders(response.headers, paid);
   return {
     result: "declined",
     response: { status: response.status, headers, body: buffered.bytes },
@@ -149,7 +127,7 @@ async function withinDeadline<Result>(
     if (abort.signal.aborted) {
       const exceedance = exceedanceOf(paid, "handlerDeadlineMs");
       const response = answerExceedance(env.DB, exceedance, "time");
-      return { result: "declined", response: await bufferedProblem(response) };
+      return { result: "declined", response: await bufferedProblem(response, paid) };
     }
     console.error(
       JSON.stringify({
@@ -170,14 +148,7 @@ function exceedanceOf({ snapshot, route }: PaidRoute, limit: LimitName): Exceeda
   return { tenantId: snapshot.tenantId, route: route.path, limit };
 }
 
-async function bufferedProblem(response: Response): Promise<BufferedResponse> {
+async function bufferedProblem(response: Response, paid: PaidRoute): Promise<BufferedResponse> {
   const body = new Uint8Array(await response.arrayBuffer());
-  return { status: response.status, headers: keptHeaders(response.headers), body };
-}
-
-/** The headers of a handler's answer that its payer gets. */
-export function keptHeaders(headers: Headers): StoredHeader[] {
-  return [...headers]
-    .filter(([name]) => !DROPPED_HEADERS.has(name.toLowerCase()))
-    .map(([name, value]) => ({ name, value }));
+  return { status: response.status, headers: keptHeaders(response.headers, paid), body };
 }

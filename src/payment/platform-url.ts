@@ -25,7 +25,15 @@ export function platformUrl(path: `/${string}`): string {
 export function platformOrigin(requestUrl: string, baseDomain: string): string {
   const url = URL.parse(requestUrl);
   if (url === null) return "";
-  const isTenantHost = url.hostname.toLowerCase().endsWith(`.${baseDomain}`);
-  if (!isTenantHost) return url.origin;
+  if (labelsBelow(url, baseDomain) === null) return url.origin;
   return `${url.protocol}//${baseDomain}${url.port === "" ? "" : `:${url.port}`}`;
+}
+
+/**
+ * What stands in front of the base domain in a URL's host; null for a host that is not below it. A name that ends in a
+ * dot is the same name (RFC 1034 section 3.1).
+ */
+export function labelsBelow({ hostname }: URL, baseDomain: string): string | null {
+  const host = hostname.toLowerCase().replace(/\.+$/, "");
+  return host.endsWith(`.${baseDomain}`) ? host.slice(0, -baseDomain.length - 1) : null;
 }

@@ -149,16 +149,42 @@ return new Response(readable);`),
 
   describe("isolation:", () => {
     const counting = singleModule(
-      `let calls = 0; ${handlerSource("calls += 1; return Response.json(calls)")}`,
+      `let calls = 0; globalThis.calls = 0;
+${handlerSource("return Response.json([calls += 1, globalThis.calls += 1, Object.prototype.calls = (Object.prototype.calls ?? 0) + 1])")}`,
     );
 
     test("versions share no memory, and neither do tenants with the same code", async () => {
       const countOf = async (bundle: ScriptBundle, tenant: string) =>
         await (await answerOf(run(bundle, undefined, { tenant }))).json();
       const other = singleModule(`${counting.modules["score.js"]?.content} // another version`);
-      expect(await countOf(counting, "acme")).toBe(1);
-      expect(await countOf(counting, "bravo")).toBe(1);
-      expect(await countOf(other, "acme")).toBe(1);
+      const first = [1, 1, 1];
+      expect(await countOf(counting, "acme")).toEqual(first);
+      expect(await countOf(counting, "bravo")).toEqual(first);
+      expect(await countOf(other, "acme")).toEqual(first);
+    });
+
+    test("what one tenant's code puts into a cache no other tenant's finds, with the same code", async () => {
+      const caching = singleModule(
+        handlerSource(`const seen = [];
+for (const open of [() => caches.default, () => caches.open("shared")]) {
+  try {
+    const cache = await open();
+    const key = new Request("https://shared.example/item");
+    seen.push((await (await cache.match(key))?.text()) ?? null);
+    const kept = { headers: { "Cache-Control": "max-age=600" } };
+    await cache.put(key, new Response(request.headers.get("X-Word"), kept));
+  } catch (error) { seen.push("none: " + error.message); }
+}
+return Response.json(seen);`),
+      );
+      const foundBy = async (tenant: string) => {
+        const request = new Request("https://acme/", { headers: { "X-Word": tenant } });
+        return await (await answerOf(run(caching, request, { tenant }))).json<(string | null)[]>();
+      };
+      await foundBy("acme");
+      const found = await foundBy("bravo");
+      expect(found).toHaveLength(2);
+      expect(found).not.toContain("acme");
     });
 
     test("a script has no bindings and no secrets", async () => {
