@@ -84,7 +84,7 @@ test("the guide's example gets its answer, and pays once, when the reply to its 
   const before = await paymentCount();
   await loseNextReply();
   const printed = await project.run(await exampleIn("docs/client.md"), PAYER);
-  expect(printed).toMatch(/^replayed \{"data":\[\{"id":1,/);
+  expect(printed).toMatch(/^replayed \{"data":\[\{"id":\d+,/);
   expect(await paymentCount()).toBe(before + 1);
 });
 
