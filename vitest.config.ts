@@ -73,7 +73,7 @@ export default defineConfig({
         test: {
           name: "e2e",
           environment: "node",
-          include: ["test/e2e/**/*.test.ts"],
+          include: ["test/e2e/**/*.test.ts", "test/conformance/**/*.test.ts"],
           // Each file runs an embedded platform of its own; two at a time would only fight over the cores.
           fileParallelism: false,
           testTimeout: 60_000,

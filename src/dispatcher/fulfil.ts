@@ -19,6 +19,7 @@ import {
   supersededHeaders,
 } from "./answers.ts";
 import type { IdentifiedCall, IdentifiedPayment } from "./identified-call.ts";
+import { keptHeaders } from "./kept-headers.ts";
 import { receiptUrlOf } from "./paid-route.ts";
 import { type StartedHandler, meterOf, startHandler } from "./run-handler.ts";
 

@@ -1,6 +1,7 @@
 /**
- * `npm run bench [-- --quick] [-- --only facilitators]`: the gateway beside `@x402/hono` in one workerd (docs/performance.md). Ratios only mean
- * something within one run: both are measured in turns, on the same machine, against the same facilitator.
+ * `npm run bench [-- --quick] [-- --only facilitators|scripts]`: the gateway beside `@x402/hono` in one workerd, and tenants'
+ * scripts beside code that is called directly (docs/performance.md). Ratios only mean something within one run: both are
+ * measured in turns, on the same machine, against the same facilitator.
  */
 import { cpus, tmpdir } from "node:os";
 import { existsSync } from "node:fs";
@@ -8,19 +9,21 @@ import { parseArgs } from "node:util";
 import { type Plan, FULL, QUICK } from "./plan.ts";
 import { measureFacilitators } from "./measure-facilitators.ts";
 import { type Medium, measureMedium } from "./measure-medium.ts";
+import { measureScripts } from "./measure-scripts.ts";
 import { signPayments } from "./payments.ts";
-import { printFacilitators, printMachine, printMedium } from "./report.ts";
+import { printFacilitators, printMachine, printMedium, printScripts } from "./report.ts";
 import { startFacilitatorProcess } from "./facilitator-process.ts";
 
 const { values } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
-    /** `facilitators`: two of them, one of which hangs; a minute. */
+    /** `facilitators`: two of them, one of which hangs. `scripts`: tenants' code. A minute each. */
     only: { type: "string" },
   },
 });
-if (values.only !== undefined && values.only !== "facilitators") {
-  throw new Error(`--only takes facilitators, not ${values.only}`);
+const { only } = values;
+if (only !== undefined && only !== "facilitators" && only !== "scripts") {
+  throw new Error(`--only takes facilitators or scripts, not ${only}`);
 }
 const plan: Plan = values.quick ? QUICK : FULL;
 
@@ -38,15 +41,20 @@ const progress = (line: string): void => {
   process.stderr.write(`${String(seconds).padStart(4)} s  ${line}\n`);
 };
 
-const facilitator = await startFacilitatorProcess();
-try {
-  progress(`signing ${plan.payments} payments`);
-  const payloads = await signPayments(plan.payments);
-  printMachine(cpus(), values.quick);
-  for (const medium of values.only === undefined ? media : []) {
-    printMedium(await measureMedium(medium, plan, payloads, facilitator, progress));
+printMachine(cpus(), values.quick);
+if (only !== "scripts") await measurePayments();
+if (only !== "facilitators") printScripts(await measureScripts(progress));
+
+async function measurePayments(): Promise<void> {
+  const facilitator = await startFacilitatorProcess();
+  try {
+    progress(`signing ${plan.payments} payments`);
+    const payloads = await signPayments(plan.payments);
+    for (const medium of only === undefined ? media : []) {
+      printMedium(await measureMedium(medium, plan, payloads, facilitator, progress));
+    }
+    printFacilitators(await measureFacilitators(payloads, progress));
+  } finally {
+    facilitator.stop();
   }
-  printFacilitators(await measureFacilitators(payloads, progress));
-} finally {
-  facilitator.stop();
 }

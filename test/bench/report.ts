@@ -4,6 +4,7 @@ import type { Comparison, Summary } from "./compare.ts";
 import type { FacilitatorsReport } from "./measure-facilitators.ts";
 import { DELAY_MS } from "./offer.ts";
 import type { MediumReport, SizeReport } from "./measure-medium.ts";
+import type { ScriptsReport } from "./measure-scripts.ts";
 
 export function printMachine(machine: readonly CpuInfo[], isQuick: boolean): void {
   const model = machine[0]?.model.trim() ?? "unknown";
@@ -102,6 +103,34 @@ export function printFacilitators({ routingUs, healthy, outage }: FacilitatorsRe
       ],
       ["p50 / p95 / p99 ms", quantiles(outage.ours), quantiles(outage.reference)],
     ],
+  );
+}
+
+export function printScripts({ dispatch, warm, ...calls }: ScriptsReport): void {
+  print("\n### Scripts\n");
+  table(
+    [
+      "the same code",
+      "connections",
+      "as a script /s",
+      "called directly /s",
+      "rate ×",
+      "p50 ×",
+      "script p50/p95/p99 ms",
+      "directly p50/p95/p99 ms",
+    ],
+    dispatch.map((each) => comparisonRow("not paid", each.concurrency, each)),
+  );
+  print("");
+  table(
+    ["one call at a time", "p50/p95/p99 ms", "p50, in warm calls"],
+    [
+      ["warm call", warm] as const,
+      ["first call of a script, the first 50 tenants", calls.coldFirst] as const,
+      ["first call of a script, tenants 951 to 1000", calls.coldLast] as const,
+      ["warm call after all of those", calls.warmAmongAll] as const,
+      ["the thousandth tenant's script again", calls.lastAgain] as const,
+    ].map(([what, summary]) => [what, quantiles(summary), (summary.p50Ms / warm.p50Ms).toFixed(1)]),
   );
 }
 

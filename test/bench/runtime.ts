@@ -17,7 +17,8 @@ import { applyMigrations } from "../../src/local/migrate.ts";
 import { type TenantId, tenantIdSchema } from "../../src/tenant/tenant-id.ts";
 import { publishSnapshot } from "../../src/tenant/snapshots.ts";
 import type { LedgerCounters } from "./bench-ledger.ts";
-import { DELAYED_PATH, NETWORK, PAY_TO, PRICE_ATOMIC, ROUTE_PATH } from "./offer.ts";
+import { routeOf } from "./bench-route.ts";
+import { DELAYED_PATH, NETWORK, PAY_TO, ROUTE_PATH } from "./offer.ts";
 
 const HOST = "127.0.0.1";
 const GATEWAY = "claw402";
@@ -172,6 +173,13 @@ async function startMiniflare(
   );
 }
 
+/** The benchmark's Worker brings its own handler for every route. */
+const NEVER_CALLED: Route["handler"] = {
+  kind: "origin",
+  url: "https://origin.invalid/",
+  auth: null,
+};
+
 function snapshotOf(tenantId: TenantId): TenantSnapshot {
   return {
     tenantId,
@@ -182,26 +190,11 @@ function snapshotOf(tenantId: TenantId): TenantSnapshot {
     network: NETWORK,
     version: 1,
     deploymentId: "dep_bench",
-    routes: [routeOf(ROUTE_PATH, "after"), routeOf(DELAYED_PATH, "alongside")],
+    routes: [
+      routeOf(ROUTE_PATH, "after", NEVER_CALLED),
+      routeOf(DELAYED_PATH, "alongside", NEVER_CALLED),
+    ],
     secrets: {},
     limitOverrides: [],
-  };
-}
-
-function routeOf(path: string, execution: Route["execution"]): Route {
-  return {
-    path,
-    methods: ["GET"],
-    priceAtomic: PRICE_ATOMIC,
-    description: "An item",
-    mimeType: "application/json",
-    settlement: "after",
-    resignGuard: true,
-    execution,
-    replayGraceSeconds: 600,
-    paymentIdentifier: "optional",
-    signedReceipts: false,
-    // Never called: the benchmark's Worker brings its own handler for every route.
-    handler: { kind: "origin", url: "https://origin.invalid/", auth: null },
   };
 }

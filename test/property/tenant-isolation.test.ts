@@ -33,8 +33,8 @@ const names = fc.oneof(
   fc.string({ unit: "binary", maxLength: 6 }).map((text) => `ac${text}me`),
 );
 
-test.each(NO_NAMES)("%j is no tenant's name", (name) => {
-  expect(parseTenantId(name)).toBeNull();
+test("no name of the corpus is a tenant's", () => {
+  expect(NO_NAMES.filter((name) => parseTenantId(name) !== null)).toEqual([]);
 });
 
 test("a path gives the tenant that is written in it, letter by letter, or none", () => {
@@ -42,7 +42,7 @@ test("a path gives the tenant that is written in it, letter by letter, or none",
     fc.property(names, (name) => {
       const place = byPath(name);
       if (!isTenant(place)) return;
-      const [, , written] = `https://${BASE_DOMAIN}/t/${name}`.slice(8).split("/");
+      const [, , written] = `https://${BASE_DOMAIN}/t/${name}`.slice(8).split(/[/?#]/);
       expect(place).toBe(written);
     }),
     RUNS,

@@ -17,7 +17,13 @@ describe("the committed artefacts", () => {
   );
 
   test("name no path and no file of the machine they were made on", () => {
-    for (const file of ["TestUsdc.json", "Multicall3.json"]) {
+    for (const file of [
+      "TestUsdc.json",
+      "Multicall3.json",
+      "Permit2.json",
+      "X402ExactPermit2Proxy.json",
+      "X402UptoPermit2Proxy.json",
+    ]) {
       expect(readFileSync(pathOf(file), "utf8")).not.toMatch(/\.sol|\//);
     }
   });

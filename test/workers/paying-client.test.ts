@@ -11,7 +11,7 @@ let client: x402Client;
 
 beforeEach(async () => {
   calls = new PaidCalls();
-  await calls.open("after-verify");
+  await calls.open("after");
   const scheme = new ExactEvmScheme(privateKeyToAccount(generatePrivateKey()));
   client = new x402Client().register("eip155:*", scheme);
 });

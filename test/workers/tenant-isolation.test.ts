@@ -1,4 +1,4 @@
-/** Invariant 8: no request, key, dataset, receipt or deployment ever crosses tenants. */
+/** No request, key, dataset, receipt or deployment ever crosses tenants; each endpoint: endpoint-isolation.test.ts. */
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, test } from "vitest";
 import {
@@ -7,11 +7,9 @@ import {
   receiptListSchema,
 } from "../../src/contracts/tenant-api.ts";
 import { tenantSnapshotSchema } from "../../src/contracts/snapshot.ts";
-import { makeApiKey } from "../../src/tenant/api-key.ts";
 import {
   type Call,
   call,
-  CITIES_CSV,
   createTenant,
   deploy,
   manifestOf,
@@ -22,44 +20,6 @@ import {
 import { confirmSales, sellCall } from "../support/settled-payments.ts";
 
 const NEW_KEY = { "Idempotency-Key": "0123456789abcdef" };
-
-/** Every endpoint a tenant's key opens, with a request that would be good. */
-const ENDPOINTS: readonly (readonly [target: string, request: Call])[] = [
-  ["PUT /v1/datasets/cities", { headers: { "Content-Type": "text/csv" }, body: CITIES_CSV }],
-  ["POST /v1/deployments", { body: manifestOf({ tenantId: "acme" as TestTenant["tenantId"] }) }],
-  ["GET /v1/deployments", {}],
-  ["POST /v1/deployments/dep_1/rollback", {}],
-  ["GET /v1/keys", {}],
-  ["POST /v1/keys", {}],
-  ["POST /v1/keys/rotate", {}],
-  ["DELETE /v1/keys/claw_abcdefg", {}],
-  ["GET /v1/export", {}],
-  ["GET /v1/export/datasets/cities/v1", {}],
-  ["DELETE /v1/tenant?confirm=acme", {}],
-  ["GET /v1/receipts", {}],
-  ["GET /v1/receipts/pay_acme_1", {}],
-  ["GET /v1/balance", {}],
-  ["POST /v1/payouts", { headers: NEW_KEY, body: {} }],
-  ["GET /v1/payouts/out_acme_1", {}],
-];
-
-describe.each(ENDPOINTS)("%s", (target, request) => {
-  test("asks for a key when there is none", async () => {
-    const response = await call(target, request);
-    expect(response.headers.get("WWW-Authenticate")).toMatch(/^Bearer realm=/);
-    expect(await problemOf(response)).toMatchObject({ status: 401, code: "unauthorized" });
-  });
-
-  test.each([
-    ["the operator's token", env.OPERATOR_TOKEN],
-    ["a key nobody was given", makeApiKey(crypto.getRandomValues(new Uint8Array(32)))],
-    ["no key at all", "hello"],
-  ])("refuses %s", async (_what, credential) => {
-    const response = await call(target, { ...request, credential });
-    expect(response.headers.get("WWW-Authenticate")).toContain("invalid_token");
-    expect(await problemOf(response)).toMatchObject({ status: 401, code: "unauthorized" });
-  });
-});
 
 test.each(["Basic YWNtZTpzZWNyZXQ=", "Bearer", "Bearer  ", "Bearer a b", "Token x"])(
   "takes the header Authorization: %j for no credential",

@@ -1,5 +1,5 @@
 /**
- * Compiles the contracts of this folder: `node src/local/token/compile.ts` writes one artefact beside each. They are
+ * Compiles the contracts of this folder: `node src/local/token/compile.ts` writes an artefact of each beside them. They are
  * committed, so that running a local chain needs no compiler; a test compiles again and compares.
  */
 import { readFileSync, writeFileSync } from "node:fs";
@@ -7,7 +7,13 @@ import { join } from "node:path";
 import solc from "solc";
 import * as z from "zod";
 
-const CONTRACTS = ["TestUsdc", "Multicall3"] as const;
+/** By source file, without its ending. */
+const CONTRACTS = {
+  TestUsdc: ["TestUsdc"],
+  Multicall3: ["Multicall3"],
+  Permit2: ["Permit2"],
+  X402Permit2Proxies: ["X402ExactPermit2Proxy", "X402UptoPermit2Proxy"],
+} as const;
 
 /** Nothing that depends on the machine or on comments reaches the bytecode: equal sources give equal artefacts. */
 const SETTINGS = {
@@ -34,9 +40,9 @@ const outputSchema = z.object({
  */
 export function compileContracts(): ReadonlyMap<string, string> {
   const sources = Object.fromEntries(
-    CONTRACTS.map((name) => [
-      `${name}.sol`,
-      { content: readFileSync(pathOf(`${name}.sol`), "utf8") },
+    Object.keys(CONTRACTS).map((source) => [
+      `${source}.sol`,
+      { content: readFileSync(pathOf(`${source}.sol`), "utf8") },
     ]),
   );
   const input = JSON.stringify({ language: "Solidity", sources, settings: SETTINGS });
@@ -45,16 +51,18 @@ export function compileContracts(): ReadonlyMap<string, string> {
     throw new Error(output.errors.map(({ formattedMessage }) => formattedMessage).join("\n"));
   }
   return new Map(
-    CONTRACTS.map((name) => {
-      const contract = output.contracts[`${name}.sol`]?.[name];
-      if (contract === undefined) throw new Error(`${name}.sol has no contract ${name}`);
-      const artefact = {
-        compiler: String(solc.version()),
-        abi: contract.abi,
-        runtimeBytecode: `0x${contract.evm.deployedBytecode.object}`,
-      };
-      return [`${name}.json`, `${JSON.stringify(artefact, null, 2)}\n`];
-    }),
+    Object.entries(CONTRACTS).flatMap(([source, names]) =>
+      names.map((name): [file: string, text: string] => {
+        const contract = output.contracts[`${source}.sol`]?.[name];
+        if (contract === undefined) throw new Error(`${source}.sol has no contract ${name}`);
+        const artefact = {
+          compiler: String(solc.version()),
+          abi: contract.abi,
+          runtimeBytecode: `0x${contract.evm.deployedBytecode.object}`,
+        };
+        return [`${name}.json`, `${JSON.stringify(artefact, null, 2)}\n`];
+      }),
+    ),
   );
 }
 
