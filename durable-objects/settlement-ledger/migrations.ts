@@ -210,4 +210,13 @@ CREATE TABLE suspension (
 ALTER TABLE responses ADD COLUMN receipt_url TEXT;
 `,
   },
+  {
+    id: "014_permit2",
+    sql: `
+-- 'permit2' where the payer's signature is for that contract; null where the token or the network takes it.
+ALTER TABLE payments ADD COLUMN transfer_method TEXT CHECK (transfer_method = 'permit2');
+-- What the payer signed at most, where the handler says what is charged (scheme upto); else null.
+ALTER TABLE payments ADD COLUMN maximum_atomic TEXT;
+`,
+  },
 ];

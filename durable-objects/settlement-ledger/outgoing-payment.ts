@@ -1,3 +1,7 @@
+/**
+ * Payments with us as the payer. The amount is reserved in the transaction that creates one; from then on it is
+ * settled, retried and confirmed by the same machine as any payment.
+ */
 import type { Payment, RefundSource } from "../../src/settlement/payment.ts";
 
 /** Time for a payout to land. Generous, because a facilitator outage must not expire it; then it gets a new id. */

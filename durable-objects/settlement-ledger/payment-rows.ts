@@ -56,6 +56,8 @@ type PaymentRow = {
   nonce: string;
   valid_after_ms: number;
   valid_before_ms: number;
+  transfer_method: "permit2" | null;
+  maximum_atomic: string | null;
   fee_atomic: string;
   bound_facilitator_id: string | null;
   attempts: string;
@@ -273,6 +275,9 @@ function fixedColumns(payment: Payment, request: PaidRequest): Columns {
     nonce: authorization.nonce,
     valid_after_ms: authorization.validAfterMs,
     valid_before_ms: authorization.validBeforeMs,
+    transfer_method: authorization.transferMethod ?? null,
+    maximum_atomic:
+      authorization.maximumAtomic === undefined ? null : String(authorization.maximumAtomic),
     fee_atomic: String(payment.feeAtomic),
     bound_facilitator_id: payment.boundFacilitatorId,
     resign_guard: payment.resignGuard ? 1 : 0,
@@ -330,6 +335,8 @@ function toPayment(row: PaymentRow): Payment {
       nonce: row.nonce,
       validAfterMs: row.valid_after_ms,
       validBeforeMs: row.valid_before_ms,
+      ...(row.transfer_method === null ? {} : { transferMethod: row.transfer_method }),
+      ...(row.maximum_atomic === null ? {} : { maximumAtomic: BigInt(row.maximum_atomic) }),
     },
     feeAtomic: BigInt(row.fee_atomic),
     boundFacilitatorId: row.bound_facilitator_id,

@@ -1,7 +1,4 @@
-/**
- * Payouts: payments with us as the payer. The amount is reserved from confirmed credit in the transaction that
- * creates the payout; from then on it is settled, retried and confirmed by the same machine as any payment.
- */
+/** Payouts: outgoing payments to the tenant, of credit that is confirmed on the chain. */
 import { PAYOUT_CAP_ATOMIC } from "../../src/chain/payout-policy.ts";
 import type { PayoutReply, PayoutRequest } from "../../src/contracts/ledger.ts";
 import type { Balance, Payout } from "../../src/contracts/tenant-api.ts";

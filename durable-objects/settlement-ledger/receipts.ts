@@ -19,6 +19,7 @@ const receiptRowSchema = z.object({
   network: z.string(),
   asset: z.string(),
   amount_atomic: z.string(),
+  maximum_atomic: z.string().nullable(),
   fee_atomic: z.string(),
   transaction_hash: z.string().nullable(),
   claimed_at_ms: z.number(),
@@ -28,7 +29,7 @@ const receiptRowSchema = z.object({
 
 const SELECT_RECEIPT = `
 SELECT payment_id, shown_state AS state, method, url, route_path, payer, payee, network, asset, amount_atomic,
-  fee_atomic, transaction_hash, claimed_at_ms, settled_at_ms, confirmed_at_ms
+  maximum_atomic, fee_atomic, transaction_hash, claimed_at_ms, settled_at_ms, confirmed_at_ms
 FROM payments WHERE direction = 'incoming'`;
 
 export class Receipts {
@@ -93,6 +94,7 @@ function toReceipt(raw: Record<string, SqlStorageValue>): Omit<Receipt, "refund"
     network: row.network,
     asset: row.asset,
     amountAtomic: row.amount_atomic,
+    ...(row.maximum_atomic === null ? {} : { maximumAtomic: row.maximum_atomic }),
     feeAtomic: row.fee_atomic,
     netAtomic: String(BigInt(row.amount_atomic) - BigInt(row.fee_atomic)),
     transaction: row.transaction_hash,

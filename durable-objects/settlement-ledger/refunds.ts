@@ -1,7 +1,4 @@
-/**
- * Refunds: outgoing payments to whoever paid, of what is owed to them. The amount is reserved in the transaction that
- * creates the refund; from then on it is settled, retried and confirmed by the same machine as any payment.
- */
+/** Refunds: outgoing payments to whoever paid, of what is owed to them. */
 import { PAYOUT_CAP_ATOMIC } from "../../src/chain/payout-policy.ts";
 import { refundNonce } from "../../src/chain/payout-authorization.ts";
 import type {

@@ -15,6 +15,9 @@ export const LOG_RANGE_BLOCKS = 1_000n;
  */
 const LOG_RANGES_MAX = 20;
 
+/** Looks for a log in a range of blocks, both ends included. */
+export type SearchRange = (fromBlock: bigint, toBlock: bigint) => Promise<EvmLog | null>;
+
 /** The log, or how far the search went without finding one. */
 export type SearchResult =
   | { readonly log: EvmLog }
@@ -51,7 +54,7 @@ export async function blockBefore(
  */
 export async function searchForward(
   node: EvmNode,
-  authorization: Authorization,
+  search: SearchRange,
   fromBlock: bigint,
   head: EvmBlock,
   untilMs: number,
@@ -61,7 +64,7 @@ export async function searchForward(
     if (from > head.number) return { log: null, searchedTo: head.number };
     const to =
       from + LOG_RANGE_BLOCKS - 1n < head.number ? from + LOG_RANGE_BLOCKS - 1n : head.number;
-    const log = await spendingLog(node, authorization, from, to);
+    const log = await search(from, to);
     if (log !== null) return { log };
     if (to === head.number || (await node.block(to)).timestampMs >= untilMs) {
       return { log: null, searchedTo: to };
@@ -75,28 +78,24 @@ export async function searchForward(
 
 /** Searches backwards from the block before `beforeBlock`, as far as the limit of ranges allows. */
 export async function searchBackward(
-  node: EvmNode,
-  authorization: Authorization,
+  search: SearchRange,
   beforeBlock: bigint,
 ): Promise<EvmLog | null> {
   let to = beforeBlock - 1n;
   for (let ranges = 0; ranges < LOG_RANGES_MAX && to >= 0n; ranges += 1) {
     const from = to >= LOG_RANGE_BLOCKS ? to - LOG_RANGE_BLOCKS + 1n : 0n;
-    const log = await spendingLog(node, authorization, from, to);
+    const log = await search(from, to);
     if (log !== null) return log;
     to = from - 1n;
   }
   return null;
 }
 
-/** A nonce is spent once, so there is one such log at most. */
-async function spendingLog(
-  node: EvmNode,
-  authorization: Authorization,
-  fromBlock: bigint,
-  toBlock: bigint,
-): Promise<EvmLog | null> {
+/** For the log that spent an authorization's nonce: there is one at most. */
+export function spendingLog(node: EvmNode, authorization: Authorization): SearchRange {
   const topics = spendingTopics(authorization);
-  const logs = await node.logs({ address: authorization.asset, topics, fromBlock, toBlock });
-  return logs[0] ?? null;
+  return async (fromBlock, toBlock) => {
+    const logs = await node.logs({ address: authorization.asset, topics, fromBlock, toBlock });
+    return logs[0] ?? null;
+  };
 }

@@ -80,15 +80,21 @@ export function authorizationHash(authorization: Authorization, domain: TokenDom
  * two possible `s`: the other one would be a second signature by nobody over the same nonce. A contract wallet's
  * signature (EIP-1271, EIP-6492) is null too; only the chain can check that.
  */
-export async function recoverAuthorizationSigner(
-  request: SignedAuthorization,
-): Promise<string | null> {
-  const signature = request.signature.toLowerCase();
+export function recoverAuthorizationSigner({
+  authorization,
+  domain,
+  signature,
+}: Omit<SignedAuthorization, "permit2">): Promise<string | null> {
+  return recoverSigner(() => authorizationHash(authorization, domain), signature);
+}
+
+/** The same for anything that an externally owned account signs. @param hashOf may throw for what can't be signed */
+export async function recoverSigner(hashOf: () => Hex, spelled: string): Promise<string | null> {
+  const signature = spelled.toLowerCase();
   if (!ECDSA_SIGNATURE_PATTERN.test(signature)) return null;
   if (BigInt(`0x${signature.slice(66, 130)}`) > SIGNATURE_S_MAX) return null;
   try {
-    const hash = authorizationHash(request.authorization, request.domain);
-    const signer = await recoverAddress({ hash, signature: asHex(signature) });
+    const signer = await recoverAddress({ hash: hashOf(), signature: asHex(signature) });
     return signer.toLowerCase();
   } catch {
     // A number above 256 bits can't be signed; and no key makes a signature with an `r` that is off the curve.

@@ -1,5 +1,6 @@
 /**
- * What a chain proves about an authorization (design: states). The rules, to the letter:
+ * What a chain proves about an authorization (design: states). The rules for EIP-3009, to the letter (Permit2 has its
+ * own, in `permit2-evidence.ts`):
  *
  * - Settled is a Transfer(payer, payee, amount) that is the token's next log after this authorization's
  *   AuthorizationUsed, in the same transaction, in a block after the claim. A spent nonce alone proves nothing.
@@ -11,33 +12,18 @@
  *
  * Reverted transactions have no logs and so are nothing.
  */
-import type { Authorization } from "../settlement/authorization.ts";
-import type {
-  AuthorizationEvidence,
-  ConfirmationEvidence,
-  TransferEvidence,
-} from "../settlement/evidence.ts";
-import { blockBefore, searchBackward, searchForward } from "./authorization-search.ts";
-import type { EvmBlock, EvmNode, EvmReceipt } from "./evm-node.ts";
+import type { AuthorizationEvidence, ConfirmationEvidence } from "../settlement/evidence.ts";
+import { blockBefore, searchBackward, searchForward, spendingLog } from "./authorization-search.ts";
+import type { EvmBlock, EvmNode } from "./evm-node.ts";
+import { findPermit } from "./permit2-evidence.ts";
 import { ChainUnavailableError } from "./rpc-failure.ts";
-import { type EvmLog, findSettlementTransfer, isCancellation } from "./settlement-logs.ts";
-
-/** How far a block's timestamp may lie before the claim that it came after: clocks of edges and block producers. */
-const CLOCK_SKEW_MAX_MS = 60_000;
+import { type EvmLog, isCancellation } from "./settlement-logs.ts";
+import { CLOCK_SKEW_MAX_MS, type EvidenceQuery, transferIn } from "./transfer-evidence.ts";
 
 /** How far beyond the claim the node's blocks must reach before a transfer that is not there counts as missing. */
 const MISSING_GRACE_MS = 30_000;
 /** A node whose newest block is older than this has stopped following its chain. */
 const HEAD_AGE_MAX_MS = 60_000;
-
-/** One question to the chain. */
-export interface EvidenceQuery {
-  readonly authorization: Authorization;
-  /** When the payment was claimed, milliseconds since the epoch. */
-  readonly notBeforeMs: number;
-  /** Blocks on top before something counts as lasting. */
-  readonly confirmations: number;
-}
 
 /** @throws whatever the node throws, and ChainUnavailableError when its answers do not decide the question. */
 export async function findAuthorization(
@@ -45,15 +31,11 @@ export async function findAuthorization(
   query: EvidenceQuery,
 ): Promise<AuthorizationEvidence> {
   const { authorization, notBeforeMs } = query;
+  if (authorization.transferMethod === "permit2") return await findPermit(node, query);
+  const search = spendingLog(node, authorization);
   const head = await node.block("latest");
   const firstBlock = await blockBefore(node, head, notBeforeMs - CLOCK_SKEW_MAX_MS);
-  const landing = await searchForward(
-    node,
-    authorization,
-    firstBlock,
-    head,
-    authorization.validBeforeMs,
-  );
+  const landing = await searchForward(node, search, firstBlock, head, authorization.validBeforeMs);
   if (landing.log !== null) return judge(node, query, head, landing.log);
 
   const finalized =
@@ -67,11 +49,11 @@ export async function findAuthorization(
   }
 
   // Spent, but not in the time in which it could settle this payment: before the claim, or cancelled after expiry.
-  const earlier = await searchBackward(node, authorization, firstBlock);
+  const earlier = await searchBackward(search, firstBlock);
   if (earlier !== null) return judge(node, query, head, earlier);
   const later = await searchForward(
     node,
-    authorization,
+    search,
     landing.searchedTo + 1n,
     head,
     Number.POSITIVE_INFINITY,
@@ -102,8 +84,11 @@ export async function confirmTransfer(
       ? { found: "confirmed", transfer: evidence.transfer }
       : { found: "shallow", confirmations };
   }
-  if (receipt === null && (await node.knowsTransaction(transaction))) {
+  if (receipt === null && (await node.transaction(transaction)) !== null) {
     return { found: "shallow", confirmations: 0 };
+  }
+  if (evidence.found === "used_otherwise" && evidence.transaction === null) {
+    return { found: "unavailable", reason: "what spent the authorization can't be read" };
   }
   return missing(head, query.notBeforeMs, nowMs);
 }
@@ -143,29 +128,6 @@ async function judge(
   return transfer === null
     ? { found: "used_otherwise", transaction: log.transaction }
     : { found: "transfer", transfer };
-}
-
-/** The evidence in a transaction, if it is there, after the claim. */
-async function transferIn(
-  node: EvmNode,
-  { authorization, notBeforeMs }: EvidenceQuery,
-  receipt: EvmReceipt,
-): Promise<TransferEvidence | null> {
-  if (!receipt.succeeded) return null;
-  const log = findSettlementTransfer(receipt.logs, authorization);
-  if (log === null) return null;
-  const block = await node.block(receipt.blockNumber);
-  if (block.hash !== receipt.blockHash) {
-    throw new ChainUnavailableError("the chain is being reorganised");
-  }
-  if (block.timestampMs < notBeforeMs - CLOCK_SKEW_MAX_MS) return null;
-  return {
-    transaction: receipt.transaction,
-    logIndex: log.logIndex,
-    blockNumber: receipt.blockNumber,
-    blockHash: receipt.blockHash,
-    blockTimestampMs: block.timestampMs,
-  };
 }
 
 /** Blocks on top of a block. The head may have been read before the block was mined. */

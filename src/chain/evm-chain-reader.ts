@@ -1,11 +1,12 @@
 import type { NetworkConfig } from "../config.ts";
 import type { Authorization } from "../settlement/authorization.ts";
 import { evmChainId } from "./eip3009.ts";
-import { type EvidenceQuery, confirmTransfer, findAuthorization } from "./evidence.ts";
+import { confirmTransfer, findAuthorization } from "./evidence.ts";
 import { evmDepositReader } from "./evm-deposit-reader.ts";
 import { type EvmNode, JsonRpcNode } from "./evm-node.ts";
 import type { ChainReader, DepositReader } from "./port.ts";
 import { ChainUnavailableError, rpcFailureReason } from "./rpc-failure.ts";
+import type { EvidenceQuery } from "./transfer-evidence.ts";
 
 /** One question is a handful of calls, or a few dozen after a long outage; a slow node must not hold up the engine. */
 const QUESTION_TIMEOUT_MS = 15_000;

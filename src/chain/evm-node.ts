@@ -13,9 +13,11 @@ import {
   numberToHex,
 } from "viem";
 import * as z from "zod";
+import { PERMIT2_ADDRESS } from "../payment/permit2-contracts.ts";
 import type { Authorization } from "../settlement/authorization.ts";
 import { eip3009Abi } from "./eip3009.ts";
 import { asHex } from "./hex.ts";
+import { type EvmCall, noncePlace, permit2Abi } from "./permit2.ts";
 import { ChainUnavailableError } from "./rpc-failure.ts";
 import type { EvmLog } from "./settlement-logs.ts";
 
@@ -49,8 +51,8 @@ export interface LogFilter {
   readonly toBlock: bigint;
 }
 
-/** What the token keeps a spent authorization under. */
-export type SpendingKey = Pick<Authorization, "asset" | "payer" | "nonce">;
+/** What the token, or Permit2, keeps a spent authorization under. */
+export type SpendingKey = Pick<Authorization, "asset" | "payer" | "nonce" | "transferMethod">;
 
 export interface EvmNode {
   chainId(): Promise<number>;
@@ -59,8 +61,8 @@ export interface EvmNode {
   logs(filter: LogFilter): Promise<readonly EvmLog[]>;
   /** null when the node knows no mined transaction of this hash, or it is none. */
   receipt(transaction: string): Promise<EvmReceipt | null>;
-  /** Whether the node knows the transaction, mined or waiting. */
-  knowsTransaction(transaction: string): Promise<boolean>;
+  /** What a transaction asks for, mined or waiting; null when the node does not know it. */
+  transaction(transaction: string): Promise<EvmCall | null>;
   /** Whether the authorization is spent, by use or by cancellation, in the state after that block. */
   isSpent(key: SpendingKey, at: bigint): Promise<boolean>;
   /** Token balance in atomic units in the state after that block. */
@@ -84,6 +86,8 @@ const blockSchema = z
     hash,
     timestampMs: Number(timestamp) * 1_000,
   }));
+
+const callSchema = z.object({ to: hexSchema.nullable(), input: hexSchema });
 
 const logSchema = z
   .object({
@@ -158,21 +162,31 @@ export class JsonRpcNode implements EvmNode {
     return receiptSchema.nullable().parse(answer);
   }
 
-  async knowsTransaction(transaction: string): Promise<boolean> {
-    if (!isHash(transaction)) return false;
+  async transaction(transaction: string): Promise<EvmCall | null> {
+    if (!isHash(transaction)) return null;
     const answer = await this.#client.request({
       method: "eth_getTransactionByHash",
       params: [transaction],
     });
-    return answer !== null;
+    return callSchema.nullable().parse(answer);
   }
 
-  async isSpent({ asset, payer, nonce }: SpendingKey, at: bigint): Promise<boolean> {
+  async isSpent(key: SpendingKey, at: bigint): Promise<boolean> {
+    const { asset, payer, nonce } = key;
+    if (key.transferMethod === "permit2") return await this.#isPermitSpent(key, at);
     const functionName = "authorizationState";
     const args = [asHex(payer), asHex(nonce)] as const;
     const data = encodeFunctionData({ abi: eip3009Abi, functionName, args });
     const answer = await this.#call(asset, data, numberToHex(at));
     return decodeFunctionResult({ abi: eip3009Abi, functionName, data: answer });
+  }
+
+  async #isPermitSpent({ payer, nonce }: SpendingKey, at: bigint): Promise<boolean> {
+    const { word, bit } = noncePlace(nonce);
+    const functionName = "nonceBitmap";
+    const data = encodeFunctionData({ abi: permit2Abi, functionName, args: [asHex(payer), word] });
+    const answer = await this.#call(PERMIT2_ADDRESS, data, numberToHex(at));
+    return (decodeFunctionResult({ abi: permit2Abi, functionName, data: answer }) & bit) !== 0n;
   }
 
   async balanceOf(asset: string, account: string, at: bigint): Promise<bigint> {

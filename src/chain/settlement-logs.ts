@@ -45,6 +45,14 @@ export function transferTopics(account: string): readonly (Hex | readonly Hex[] 
   return [TRANSFER, null, addressTopic(account)];
 }
 
+/** `eth_getLogs` topics of all transfers from an authorization's payer to its payee. */
+export function paymentTopics({
+  payer,
+  payee,
+}: Pick<Authorization, "payer" | "payee">): readonly Hex[] {
+  return [TRANSFER, addressTopic(payer), addressTopic(payee)];
+}
+
 /** A log as the transfer to an account that it is; null when it is none. */
 export function transferTo(account: string, log: EvmLog): IncomingTransfer | null {
   const [event, payer, payee] = log.topics;
@@ -84,6 +92,13 @@ export function findSettlementTransfer(
   if (usedAt === -1) return null;
   const next = tokenLogs[usedAt + 1];
   return next !== undefined && isPaymentOf(next, authorization) ? next : null;
+}
+
+/** All transfers of a transaction that are of this authorization's amount, from its payer to its payee. */
+export function findPaymentLogs(logs: readonly EvmLog[], authorization: Authorization): EvmLog[] {
+  return logs.filter(
+    (log) => log.address === authorization.asset && isPaymentOf(log, authorization),
+  );
 }
 
 function isPaymentOf(log: EvmLog, authorization: Authorization): boolean {

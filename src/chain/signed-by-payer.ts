@@ -2,7 +2,8 @@ import { fromBase58 } from "../payment/base58.ts";
 import { SOLANA_NAMESPACE, namespaceOf } from "../payment/networks.ts";
 import { readSvmTransfer } from "../payment/svm-transaction.ts";
 import type { SignedAuthorization } from "../settlement/authorization.ts";
-import { recoverAuthorizationSigner } from "./eip3009.ts";
+import { recoverAuthorizationSigner, recoverSigner } from "./eip3009.ts";
+import { permitHash } from "./permit2.ts";
 
 const ED25519 = { name: "Ed25519" };
 const KEY_BYTES = 32;
@@ -12,7 +13,14 @@ export async function isSignedByPayer(signed: SignedAuthorization): Promise<bool
   const { network, payer } = signed.authorization;
   return namespaceOf(network) === SOLANA_NAMESPACE
     ? await isTransactionSigned(signed)
-    : (await recoverAuthorizationSigner(signed)) === payer;
+    : (await recoverSignerOf(signed)) === payer;
+}
+
+function recoverSignerOf(signed: SignedAuthorization): Promise<string | null> {
+  const { authorization, permit2, signature } = signed;
+  return permit2 === undefined
+    ? recoverAuthorizationSigner(signed)
+    : recoverSigner(() => permitHash(authorization, permit2), signature);
 }
 
 /** On Solana, the signature that a payment is known by is the whole transaction. */

@@ -31,14 +31,17 @@ export interface PayingFetchOptions {
   readonly fetch?: typeof globalThis.fetch;
 }
 
+/** What `fetch` takes: Node's types have no name for it. */
+type FetchInput = Parameters<typeof globalThis.fetch>[0];
+
 export interface PayingFetch {
   /**
    * Like `fetch`: resolves to whatever the server finally answered, paid or not (`paymentStatusOf` tells).
    *
    * @throws PaymentError when it did not pay (`over_budget`, `not_payable`) or does not know whether it did
-   *   (`outcome_open`); whatever `fetch` throws when the server can't be asked for its price.
+   *   (`outcome_open`); whatever `fetch` throws when the server can't be asked for its price, or `onPayment` throws.
    */
-  (input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
+  (input: FetchInput, init?: RequestInit): Promise<Response>;
   /**
    * Sends a payment again whose outcome was open, with the request it was made for. Nothing is paid twice by it.
    *
@@ -62,7 +65,7 @@ export function payingFetch(client: x402Client, options: PayingFetchOptions = {}
     return response;
   }
 
-  async function buy(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+  async function buy(input: FetchInput, init?: RequestInit): Promise<Response> {
     let isQuoted = false;
     const send: typeof globalThis.fetch = async (target, targetInit) => {
       const request = new Request(target, targetInit);
@@ -74,7 +77,12 @@ export function payingFetch(client: x402Client, options: PayingFetchOptions = {}
       }
       budget?.reserve(payment);
       isQuoted = false;
-      await onPayment?.(payment);
+      try {
+        await onPayment?.(payment);
+      } catch (error) {
+        budget?.close(payment, { isCharged: false });
+        throw error;
+      }
       return await settle(request, payment);
     };
     try {

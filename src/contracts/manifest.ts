@@ -40,7 +40,10 @@ const priceOptionSchema = z.strictObject({
   network: z.string().max(64).optional(),
   /** Address of the token. */
   asset: z.string().max(64).optional(),
-  scheme: z.enum(["exact"]).default("exact"),
+  /** `upto`: the price is the most that is charged, and the handler says how much is. */
+  scheme: z.enum(["exact", "upto"]).default("exact"),
+  /** How the token moves on an EVM network; `upto` has only `permit2`. */
+  transferMethod: z.enum(["eip3009", "permit2"]).optional(),
 });
 export type PriceOption = z.infer<typeof priceOptionSchema>;
 

@@ -137,6 +137,8 @@ export const receiptSchema = z.object({
   claimedAtMs: z.number().int(),
   settledAtMs: z.number().int().nullable(),
   confirmedAtMs: z.number().int().nullable(),
+  /** What the payer had signed at most, where the handler said how much of it is charged. */
+  maximumAtomic: z.string().optional(),
   /** What was given back of it; null when no refund was asked for. */
   refund: refundSchema.nullable(),
 });

@@ -2,13 +2,15 @@
 import type { BufferedResponse, ClaimReply, SettlementSummary } from "../contracts/ledger.ts";
 import { receiptExtensions } from "../payment/extensions/offer-receipt.ts";
 import { signingKeyOf } from "../payment/extensions/signing-key.ts";
+import { PAYMENT_RESPONSE_HEADER, encodeHeader } from "../payment/header-codec.ts";
 import { platformUrl } from "../payment/platform-url.ts";
 import { type ProblemCode, problem } from "../payment/problem.ts";
 import { retryAfterSeconds } from "../payment/retry-after.ts";
 import { settlementHeader } from "../payment/settlement-header.ts";
 import { reportAnswer, reportWhenWritten } from "./answered.ts";
+import { answerRefused } from "./answer-refused.ts";
 import { challenge } from "./challenge.ts";
-import type { IdentifiedCall, IdentifiedPayment, Refusal } from "./identified-call.ts";
+import type { IdentifiedCall, IdentifiedPayment } from "./identified-call.ts";
 import { answerNotAdmitted } from "./not-admitted.ts";
 import type { HandlerResult } from "./run-handler.ts";
 import { loadBody } from "./stored-body.ts";
@@ -211,6 +213,27 @@ export function answerDeclined(
   });
 }
 
+/** An answer that its handler charges nothing for, of a payment that allowed for more: there is nothing to settle. */
+export function answerFree(
+  { offer, payment }: IdentifiedCall,
+  paymentId: string,
+  response: BufferedResponse,
+): Response {
+  const settlement = {
+    success: true,
+    transaction: "",
+    network: offer.network.caip2,
+    payer: payment.from,
+    amount: "0",
+  };
+  return answerBuffered(response, {
+    "Cache-Control": "private",
+    "Payment-Status": "not-charged",
+    "Payment-Id": paymentId,
+    [PAYMENT_RESPONSE_HEADER]: encodeHeader(settlement),
+  });
+}
+
 function explainUnsold(
   handled: Exclude<HandlerResult, { result: "sold" | "declined" }>,
 ): [code: ProblemCode, detail: string] {
@@ -237,49 +260,6 @@ export function answerBuffered(
   return new Response(mayHaveBody(status) ? body : null, {
     status,
     headers: headersOf(headers, ours),
-  });
-}
-
-/** A payment that was not taken: 402 with a fresh quote, or 400 where the request itself is at fault. */
-export function answerRefused(
-  call: IdentifiedCall,
-  refusal: Refusal,
-): Promise<Response> | Response {
-  if (refusal.parameter !== undefined) {
-    return problem("invalid_parameter", {
-      detail: refusal.detail,
-      headers: { "Payment-Status": "not-charged" },
-      extra: { parameter: refusal.parameter },
-    });
-  }
-  if (refusal.code === "malformed_payment") {
-    return problem("malformed_payment", {
-      detail: refusal.detail,
-      headers: { "Payment-Status": "not-charged" },
-    });
-  }
-  if (refusal.code === "payment_identifier_required") {
-    return problem("payment_identifier_required", {
-      detail: "Send an id of your own in extensions.payment-identifier.info.id.",
-      headers: { "Payment-Status": "not-charged" },
-    });
-  }
-  if (refusal.code === "method_not_allowed") {
-    return problem("method_not_allowed", {
-      detail: refusal.detail,
-      headers: { Allow: call.paid.route.methods.join(", "), "Payment-Status": "not-charged" },
-    });
-  }
-  if (refusal.code === "rate_limited") {
-    return problem("rate_limited", {
-      detail:
-        "This payer has too many payments in flight or too many calls that were not charged, or this API has. Nothing was charged; resend the same header.",
-      headers: { "Retry-After": "1", "Payment-Status": "not-charged" },
-    });
-  }
-  return challenge(call.paid, call.config, Date.now(), {
-    code: refusal.code,
-    error: refusal.detail,
   });
 }
 

@@ -56,6 +56,8 @@ export interface IdentifiedCall extends IdentifiedPayment {
   readonly refusal: Refusal | null;
   /** What it has to pay: its quote's price, or today's. Atomic units. */
   readonly amountAtomic: bigint;
+  /** What is settled: all of it, until a handler with a maximum to charge from has said less. */
+  readonly chargedAtomic: bigint;
   readonly facilitators: FacilitatorGateway;
 }
 
@@ -125,12 +127,14 @@ export function identify(call: PaidCall, body: Uint8Array<ArrayBuffer>): Identif
     quote: identified.quote,
     nowMs: Date.now(),
   };
+  const amountAtomic = amountDue(context);
   return {
     ...identified,
     paid,
     offer,
     refusal: refuse(call, mismatch ?? refuseTerms(payment, context)),
-    amountAtomic: amountDue(context),
+    amountAtomic,
+    chargedAtomic: amountAtomic,
     facilitators: paid.facilitators(),
   };
 }

@@ -5,16 +5,17 @@
  * it leaves the ledger in a state from which a resend or the alarm goes on.
  */
 import type { ClaimGrant } from "../contracts/ledger.ts";
+import { chargedOf } from "../payment/charge.ts";
 import { problem } from "../payment/problem.ts";
 import { reportExceedance } from "../runtime/limit-exceeded.ts";
 import { effectiveLimits } from "../tenant/limits.ts";
-import { afterClaim, answerDeclined, answerPaid, paidHeaders } from "./answers.ts";
+import { afterClaim, answerDeclined, answerFree, answerPaid, paidHeaders } from "./answers.ts";
 import { claim } from "./claim.ts";
 import { fulfil } from "./fulfil.ts";
 import { type IdentifiedCall, type PaidCall, identify } from "./identified-call.ts";
 import { receiptUrlOf } from "./paid-route.ts";
 import { readBody } from "./request-body.ts";
-import { meterOf, runHandler } from "./run-handler.ts";
+import { type SoldAnswer, meterOf, runHandler } from "./run-handler.ts";
 import { type Settled, stageAndSettle } from "./stage-and-settle.ts";
 import { storeBody } from "./stored-body.ts";
 import { answerUnavailable, kindOf, verifyPayment } from "./verify.ts";
@@ -74,6 +75,11 @@ async function withClaim(
     handlerRan = !isUpfront;
     const handled = isUpfront ? null : await (early ?? runHandler(call, paymentId, meter));
     if (handled !== null && handled.result !== "sold") return answerDeclined(handled, paymentId);
+    const chargedAtomic = handled === null ? call.amountAtomic : chargedFor(call, handled);
+    if (chargedAtomic === null) return answerDeclined(UNREADABLE_CHARGE, paymentId);
+    if (handled !== null && chargedAtomic === 0n) {
+      return answerFree(call, paymentId, handled.response);
+    }
     const facilitatorIds = settlersOf(call, verified.facilitatorId);
     if (facilitatorIds === null) return answerUnavailable(paymentId, null);
     const response =
@@ -82,7 +88,8 @@ async function withClaim(
       response === null
         ? null
         : await storeBody(call.env, call.paid.snapshot.tenantId, grant, response);
-    const settled = await stageAndSettle(call, grant, stored, facilitatorIds, meter);
+    const charged = { ...call, chargedAtomic };
+    const settled = await stageAndSettle(charged, grant, stored, facilitatorIds, meter);
     // Not before: a claim that could not be staged would keep its payer waiting, and releasing a staged one is nothing.
     staged = true;
     if (!settled.ok) return settled.response;
@@ -96,6 +103,21 @@ async function withClaim(
     }
   }
 }
+
+/** Atomic units. Where the payer signed a maximum the handler says; null when what it says can't be read. */
+function chargedFor(
+  { offer, amountAtomic }: IdentifiedCall,
+  { settlementOverrides }: SoldAnswer,
+): bigint | null {
+  return offer.scheme.amountIs === "maximum"
+    ? chargedOf(settlementOverrides, amountAtomic, offer.asset.decimals)
+    : amountAtomic;
+}
+
+const UNREADABLE_CHARGE = {
+  result: "failed",
+  reason: "its Settlement-Overrides header can't be read",
+} as const;
 
 /** Facilitators to settle at, in order: each later one only when nothing was sent to those before it. */
 function settlersOf(

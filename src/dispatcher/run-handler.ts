@@ -1,5 +1,6 @@
 /** Runs a handler under its tenant's deadline and cap, and keeps of its answer what may go to a payer. */
 import type { BufferedResponse } from "../contracts/ledger.ts";
+import { SETTLEMENT_OVERRIDES_HEADER } from "../payment/charge.ts";
 import { answerExceedance, type Exceedance, reportExceedance } from "../runtime/limit-exceeded.ts";
 import { RunMeter } from "../runtime/run-meter.ts";
 import { effectiveLimits, type LimitName } from "../tenant/limits.ts";
@@ -14,9 +15,16 @@ type NotSold =
   | { readonly result: "failed"; readonly reason: string }
   | { readonly result: "too_large"; readonly bytesMax: number };
 
+export interface SoldAnswer {
+  readonly result: "sold";
+  readonly response: BufferedResponse;
+  /** What it says to charge of a maximum (`payment/charge.ts`); null when it says nothing. */
+  readonly settlementOverrides: string | null;
+}
+
 export type HandlerResult =
   /** A 2xx answer within the cap: this is what is sold. */
-  | { readonly result: "sold"; readonly response: BufferedResponse }
+  | SoldAnswer
   /** It has no end to wait for, so it can't be stored before it is paid. */
   | { readonly result: "event_stream" }
   | NotSold;
@@ -47,8 +55,9 @@ export function runHandler(
       return { result: "event_stream" };
     }
     const buffered = await buffer(call, meter, response);
+    const settlementOverrides = response.headers.get(SETTLEMENT_OVERRIDES_HEADER);
     return response.ok && buffered.result === "declined"
-      ? { ...buffered, result: "sold" }
+      ? { ...buffered, result: "sold", settlementOverrides }
       : buffered;
   });
 }

@@ -24,7 +24,7 @@ export async function settle(
   const expected = {
     network: call.payment.network,
     payer: call.payment.from,
-    amountAtomic: call.payment.value,
+    amountAtomic: call.chargedAtomic,
   };
   let { attempt, facilitatorId } = first;
   // Each facilitator at most once: the ledger never reopens one that was tried.

@@ -20,6 +20,7 @@ export function signedAuthorizationOf(
     authorization: authorizationOf(payment, asset.address),
     domain: { name: asset.name, version: asset.version },
     signature: payment.signature,
+    ...(payment.permit2 === undefined ? {} : { permit2: payment.permit2 }),
   };
 }
 

@@ -44,7 +44,7 @@ export async function stageAndSettle(
   const staged = await call.ledger.stage({
     grant,
     identity: call.identity,
-    authorization: authorizationOf(call.payment, call.offer.asset.address),
+    authorization: authorizationOf(call.payment, call.offer.asset.address, call.chargedAtomic),
     wire: wirePayment(call),
     route: {
       path: call.paid.route.path,

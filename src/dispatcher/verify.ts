@@ -1,6 +1,6 @@
 import { problem } from "../payment/problem.ts";
 import { retryAfterSeconds } from "../payment/retry-after.ts";
-import { answerRefused } from "./answers.ts";
+import { answerRefused } from "./answer-refused.ts";
 import type { IdentifiedCall, PaidCall } from "./identified-call.ts";
 import { wirePayment } from "./wire-payment.ts";
 

@@ -8,7 +8,7 @@ import type { IdentifiedCall } from "./identified-call.ts";
  * canonical spelling, without the quote token.
  */
 export function wirePayment(
-  call: Pick<IdentifiedCall, "payment" | "paid" | "offer" | "amountAtomic">,
+  call: Pick<IdentifiedCall, "payment" | "paid" | "offer" | "amountAtomic" | "chargedAtomic">,
 ): WirePayment {
   const { payment, paid } = call;
   const offer = { ...call.offer, amountAtomic: call.amountAtomic };
@@ -26,15 +26,16 @@ export function wirePayment(
       paymentRequirements: requirements,
     };
   }
-  const requirements = requirementsV2(offer);
+  const accepted = requirementsV2(offer);
   return {
     x402Version: 2,
     paymentPayload: {
       x402Version: 2,
       resource: { ...paid.resource },
-      accepted: requirements,
+      accepted,
       payload: payment.payload,
     },
-    paymentRequirements: requirements,
+    // The client accepted a maximum, of which this is to be settled (scheme_upto_evm.md).
+    paymentRequirements: { ...accepted, amount: String(call.chargedAtomic) },
   };
 }

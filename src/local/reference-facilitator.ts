@@ -9,6 +9,7 @@ import type {
 } from "@x402/core/types";
 import { toFacilitatorEvmSigner } from "@x402/evm";
 import { registerExactEvmScheme } from "@x402/evm/exact/facilitator";
+import { UptoEvmScheme } from "@x402/evm/upto/facilitator";
 import { EVM_NETWORK_CHAIN_ID_MAP } from "@x402/evm/v1";
 import { createWalletClient, defineChain, http, publicActions } from "viem";
 import type { Address, Hex } from "viem";
@@ -61,6 +62,7 @@ export function createReferenceFacilitator(
   const { address, signer } = createSigner(options, chainId, receiptWait);
   // One facilitator for patient and impatient settlements: what it broadcast for one it remembers for the other.
   const facilitator = registerExactEvmScheme(new x402Facilitator(), { signer, networks: network });
+  facilitator.register(network, new UptoEvmScheme(signer));
   return {
     address,
     supported() {

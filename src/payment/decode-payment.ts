@@ -149,14 +149,23 @@ function transferMethodOf(named: unknown): string | null {
   return typeof named === "string" && named !== "eip3009" ? named : null;
 }
 
-/** The signed promise, for a network and asset of ours. */
-export function authorizationOf(payment: DecodedPayment, asset: string): Authorization {
+/**
+ * The signed promise, for a network and asset of ours.
+ * @param chargedAtomic where less than a signed maximum is to be moved
+ */
+export function authorizationOf(
+  payment: DecodedPayment,
+  asset: string,
+  chargedAtomic: bigint = payment.value,
+): Authorization {
   return {
     network: payment.network,
     asset,
     payer: payment.from,
     payee: payment.to,
-    amountAtomic: payment.value,
+    amountAtomic: chargedAtomic,
+    ...(payment.method?.amountIs === "maximum" ? { maximumAtomic: payment.value } : {}),
+    ...(payment.permit2 === undefined ? {} : { transferMethod: "permit2" as const }),
     nonce: payment.nonce,
     validAfterMs: payment.validAfterMs,
     validBeforeMs: payment.validBeforeMs,

@@ -7,6 +7,7 @@
  * the signed amount be charged (`amountIs`), can v1 clients pay by it (`isInV1`), and can the chain be asked what became
  * of it (`evidence`).
  */
+import type { PermitTerms } from "../settlement/authorization.ts";
 import type { AssetConfig } from "./default-assets.ts";
 import type { JsonObject } from "./wire.ts";
 
@@ -24,6 +25,8 @@ export interface SignedPayload {
   readonly nonce: string;
   /** Another one over the same nonce is another payload. */
   readonly signature: string;
+  /** Of a payload for Permit2, what else was signed. */
+  readonly permit2?: PermitTerms;
   /** As facilitators get it. */
   readonly payload: JsonObject;
 }
@@ -64,8 +67,11 @@ export interface Scheme {
   /** Whether only the facilitator that was quoted can settle it (docs/facilitators.md). */
   readonly isFacilitatorBound: boolean;
   readonly amountIs: "exact" | "maximum";
-  /** `nonce_log`: the chain can be searched for the nonce. `none`: only facilitators and operators can tell. */
-  readonly evidence: "nonce_log" | "none";
+  /**
+   * How the chain tells what became of it. `nonce_log`: the token logs the nonce. `decoded_call`: Permit2 keeps the nonce
+   * as spent, and the call that spent it has to be found and read. `none`: only facilitators and operators can tell.
+   */
+  readonly evidence: "nonce_log" | "decoded_call" | "none";
   readonly isInV1: boolean;
   decode(payload: Readonly<Record<string, unknown>>, context: PayloadContext): DecodedPayload;
   /** The ledger's key of the payment: the same whatever wraps the payload, and used up when it lands. */

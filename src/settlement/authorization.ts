@@ -9,8 +9,16 @@ export interface Authorization {
   readonly asset: string;
   readonly payer: string;
   readonly payee: string;
+  /** What is to be moved. */
   readonly amountAtomic: bigint;
-  /** 32-byte nonce as hex: the chain lets one authorization per (asset, payer, nonce) land. */
+  /** What was signed at most; left out where that is the amount. */
+  readonly maximumAtomic?: bigint;
+  /** Left out where the token itself, or the network, takes what the payer signed. */
+  readonly transferMethod?: "permit2";
+  /**
+   * What the chain spends with it, once: 32 bytes as hex by (asset, payer) of EIP-3009, a decimal number by payer of
+   * Permit2.
+   */
   readonly nonce: string;
   /** From when it may land, milliseconds since the epoch (exclusive, as the token checks it). */
   readonly validAfterMs: number;
@@ -25,4 +33,18 @@ export interface SignedAuthorization {
   readonly domain: { readonly name: string; readonly version: string };
   /** Hexadecimal. */
   readonly signature: string;
+  /** Of a signature for Permit2. */
+  readonly permit2?: PermitTerms;
+}
+
+/** What a payer signs for Permit2 that the authorization does not say. */
+export interface PermitTerms {
+  /** Token contract address. */
+  readonly token: string;
+  /** The most that may be moved. */
+  readonly permittedAtomic: bigint;
+  /** The contract that may ask Permit2 to move it. */
+  readonly spender: string;
+  /** Who alone may call that contract; null where anybody may. */
+  readonly facilitator: string | null;
 }

@@ -26,8 +26,8 @@ export function applyEvidence(
       return fail(checked, "expired", "authorization_expired", null);
     case "used_otherwise":
       return park(
-        { ...checked, transaction: evidence.transaction },
-        `authorization used otherwise in ${evidence.transaction}`,
+        { ...checked, transaction: evidence.transaction ?? checked.transaction },
+        `authorization used otherwise in ${evidence.transaction ?? "an unknown transaction"}`,
       );
     case "unused": {
       const open = openAttempt(payment);

@@ -21,8 +21,11 @@ export type AuthorizationEvidence =
   | { readonly found: "transfer"; readonly transfer: TransferEvidence }
   /** The payer cancelled it; it can never land. */
   | { readonly found: "canceled"; readonly transaction: string }
-  /** Used, but not for the transfer we asked for (or before our claim): an operator must look. */
-  | { readonly found: "used_otherwise"; readonly transaction: string }
+  /**
+   * Used, but not for the transfer we asked for (or before our claim): an operator must look. The transaction is null
+   * where the chain does not tell which one used it.
+   */
+  | { readonly found: "used_otherwise"; readonly transaction: string | null }
   /** Not used, and a finalized block is already past validBefore: it can never land. */
   | { readonly found: "expired"; readonly finalizedBlockTimestampMs: number }
   /** Not used so far and still able to land. */

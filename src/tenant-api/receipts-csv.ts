@@ -9,7 +9,7 @@ const REFUND_COLUMNS = ["refundState", "refundTransaction"];
  */
 export function receiptsToCsv(receipts: readonly Receipt[]): string {
   const lines = receipts.map((receipt) => [
-    ...COLUMNS.map((column) => csvField(receipt[column])),
+    ...COLUMNS.map((column) => csvField(receipt[column] ?? null)),
     csvField(receipt.refund?.state ?? null),
     csvField(receipt.refund?.transaction ?? null),
   ]);

@@ -31,7 +31,7 @@ export function priceFaults(route: ManifestRoute, terms: PriceTerms): PriceFault
     const isTooSmall = priceToAtomic(route.price ?? "$0", decimals) === 0n;
     return isTooSmall ? [tooSmall("price", decimals)] : [];
   }
-  const resolved = route.prices.map((option) => resolve(option, terms));
+  const resolved = route.prices.map((option) => resolve(option, terms, route));
   const taken = new Map<string, number>();
   return resolved.flatMap((each, index): PriceFault[] => {
     const field = `prices[${index}]`;
@@ -55,7 +55,7 @@ export function pricesOf(
     return { priceAtomic: priceToAtomic(route.price ?? "$0", decimals).toString() };
   }
   const options = route.prices.flatMap((option) => {
-    const resolved = resolve(option, terms);
+    const resolved = resolve(option, terms, route);
     return resolved.ok ? [resolved.option] : [];
   });
   return { priceAtomic: options[0]?.amountAtomic ?? "0", options };
@@ -65,7 +65,11 @@ type Resolved =
   | { readonly ok: true; readonly option: PaymentOption }
   | { readonly ok: false; readonly fault: PriceFault };
 
-function resolve(option: PriceOption, { network: own, networks, payTo }: PriceTerms): Resolved {
+function resolve(
+  option: PriceOption,
+  { network: own, networks, payTo }: PriceTerms,
+  { settlement }: Pick<ManifestRoute, "settlement">,
+): Resolved {
   const caip2 = option.network ?? own.caip2;
   const network = networks.find((each) => each.caip2 === caip2);
   if (network === undefined) {
@@ -78,8 +82,14 @@ function resolve(option: PriceOption, { network: own, networks, payTo }: PriceTe
   if (asset.decimals !== OPTION_DECIMALS) {
     return refuse("asset", `has ${asset.decimals} decimals: an option's has ${OPTION_DECIMALS}`);
   }
-  const scheme = findScheme(option.scheme, caip2, null);
-  if (scheme === null) return refuse("scheme", `is not served on ${caip2}`);
+  const scheme = findScheme(option.scheme, caip2, transferMethodOf(option));
+  if (scheme === null) {
+    const field = option.transferMethod === undefined ? "scheme" : "transferMethod";
+    return refuse(field, `is not served on ${caip2}`);
+  }
+  if (scheme.amountIs === "maximum" && settlement === "before") {
+    return refuse("scheme", "charges what the handler says, so it can't be settled before");
+  }
   const isSolana = namespaceOf(caip2) === SOLANA_NAMESPACE;
   if (isSolana && payTo?.solana === undefined) {
     return refuse("network", "needs an address of yours to be paid to: add payTo.solana");
@@ -97,6 +107,12 @@ function resolve(option: PriceOption, { network: own, networks, payTo }: PriceTe
       payTo: isSolana ? (payTo?.solana ?? null) : null,
     },
   };
+}
+
+/** As schemes are found by: EIP-3009 goes without a name, and `upto` is by Permit2 alone. */
+function transferMethodOf({ scheme, transferMethod }: PriceOption): string | null {
+  if (transferMethod === undefined) return scheme === "upto" ? "permit2" : null;
+  return transferMethod === "permit2" || scheme === "upto" ? transferMethod : null;
 }
 
 function refuse(field: string, message: string): Resolved {

@@ -32,16 +32,16 @@ export interface ScriptsReport {
 
 export async function measureScripts(progress: (line: string) => void): Promise<ScriptsReport> {
   const runtime = await startScriptRuntime(tmpdir());
+  const target = { name: "scripts", port: runtime.port };
   const contender = (paths: readonly string[]) => {
     const requests = paths.map((path) => unpaidRequest({ ...target, path: `${path}${QUERY}` }));
     let next = 0;
     return {
-      port: runtime.port,
+      port: target.port,
       expected: EXPECTED,
       nextRequest: () => requests[next++ % requests.length] ?? null,
     };
   };
-  const target = { name: "scripts", port: runtime.port };
   const callEach = async (paths: readonly string[], concurrency = 1, calls = paths.length) => {
     const rounds = { concurrency, callsPerRound: calls, roundMsMax: ROUND_MS_MAX };
     const result = await oneRound(contender(paths), rounds);

@@ -9,14 +9,14 @@ import { decodePaymentRequiredHeader, decodePaymentResponseHeader } from "@x402/
 import { parsePaymentRequired } from "@x402/core/schemas";
 import { ExactEvmScheme } from "@x402/evm/exact/client";
 import { wrapFetchWithPayment } from "@x402/fetch";
-import axios from "axios";
+import { create } from "axios";
 import { privateKeyToAccount } from "viem/accounts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as z from "zod";
 import { createPaymentClient } from "../../src/cli/paying-client.ts";
 import { payers } from "../../src/local/accounts.ts";
 import { type ChainTestClient, chainTestClient } from "../../src/local/chain-test-client.ts";
-import { decodeHeader, encodeHeader } from "../../src/payment/header-codec.ts";
+import { decodeHeader } from "../../src/payment/header-codec.ts";
 import { transfersTo } from "../support/chain-facts.ts";
 import { Payer, send } from "../support/payer.ts";
 import { type TestTenant, TestWorld } from "../support/platform.ts";
@@ -65,6 +65,12 @@ const v1RequirementsSchema = z.object({
   extra: z.record(z.string(), z.json()).optional(),
 });
 
+/** What the core specification says of every extension. */
+const extensionSchema = z.looseObject({
+  info: z.record(z.string(), z.json()),
+  schema: z.record(z.string(), z.json()),
+});
+
 const records = recordSchema.parse(
   JSON.parse(readFileSync(join(import.meta.dirname, "v1-clients/v1-wire.json"), "utf8")),
 );
@@ -101,16 +107,16 @@ describe("clients of x402 v2", () => {
     const pay = wrapFetchWithPayment(fetch, createPaymentClient(privateKey, "$1"));
     const response = await pay(url);
     expect(response.status).toBe(200);
-    expect(await response.json()).toHaveProperty("rows");
+    expect(await response.json()).toHaveProperty("data");
     await expectSettled(response.headers.get("PAYMENT-RESPONSE"), V2_NETWORK);
   });
 
   test("@x402/axios pays, and reads the settlement", async () => {
     const account = privateKeyToAccount(privateKey);
     const client = new AxiosClient().register("eip155:*", new ExactEvmScheme(account));
-    const response = await wrapAxiosWithPayment(axios.create(), client).get<unknown>(url);
+    const response = await wrapAxiosWithPayment(create(), client).get<unknown>(url);
     expect(response.status).toBe(200);
-    expect(response.data).toHaveProperty("rows");
+    expect(response.data).toHaveProperty("data");
     await expectSettled(String(response.headers["payment-response"]), V2_NETWORK);
   });
 
@@ -137,18 +143,20 @@ describe.each(records)("a request as $client sends it", ({ request }) => {
   });
 
   test("with a signature of today is paid, answered by v1, and answered again", async () => {
-    const decoded = decodeHeader(recorded);
     const fresh = decodeHeader(await signV1(url, privateKey));
-    const payment = v1PaymentSchema.parse(decoded.ok ? decoded.value : null);
     const { payload } = v1PaymentSchema.parse(fresh.ok ? fresh.value : null);
-    // In the order in which the client writes them.
-    Object.assign(payment.payload, { signature: payload.signature });
-    Object.assign(payment.payload.authorization, payload.authorization);
-    const paid = await sendV1(url, encodeHeader(payment), headers);
+    const renewed: Record<string, string> = {
+      signature: payload.signature,
+      ...payload.authorization,
+    };
+    // The client's own object, with its members in the client's own order.
+    const payment: unknown = JSON.parse(atob(recorded), (name, value) => renewed[name] ?? value);
+    const header = btoa(JSON.stringify(payment));
+    const paid = await sendV1(url, header, headers);
     expect(seen(paid)).toEqual(PAID);
     expect(paid.headers.has("PAYMENT-RESPONSE")).toBe(false);
     await expectSettled(paid.headers.get("X-PAYMENT-RESPONSE"), V1_NETWORK);
-    const again = await sendV1(url, encodeHeader(payment), headers);
+    const again = await sendV1(url, header, headers);
     expect([...seen(again), again.body]).toEqual([...REPLAYED, paid.body]);
   });
 });
@@ -161,6 +169,8 @@ describe("a 402", () => {
       success: true,
       data: { x402Version: 2, resource: { url }, accepts: [{ network: V2_NETWORK }] },
     });
+    const extensions = z.record(z.string(), extensionSchema).parse(header.extensions);
+    expect(Object.keys(extensions)).toContain("payment-identifier");
     const body: unknown = await response.json();
     expect(parsePaymentRequired(body)).toMatchObject({ success: true, data: { x402Version: 1 } });
     const document = z.object({ error: z.string(), accepts: z.array(v1RequirementsSchema) });
@@ -187,4 +197,29 @@ describe("a payment in the wrong place", () => {
       expect([answer.status, answer.code]).toEqual([400, "malformed_payment"]);
     }
   });
+});
+
+test("a v1 payment where v1 is not offered is refused with the reason, and not charged", async () => {
+  const seller = await world.createTenant();
+  const [sold = ""] = await world.sellCities(seller);
+  const route = { dataset: "cities", price: "$0.01" } as const;
+  await seller.api.deploy({
+    tenant: seller.tenantId,
+    datasets: { cities: { file: "cities.csv", key: "id", indexes: ["country"] } },
+    routes: [
+      { ...route, path: "/cities" },
+      { ...route, path: "/named", paymentIdentifier: "required" },
+      { ...route, path: "/before", settlement: "before" },
+    ],
+  });
+  const header = await signV1(sold, privateKey);
+  const elsewhere = (path: string) => sendV1(sold.replace(/\/cities$/, path), header);
+  expect(seen(await elsewhere("/named"))).toEqual([
+    400,
+    "payment_identifier_required",
+    "not-charged",
+  ]);
+  expect(seen(await elsewhere("/before"))).toEqual([402, "offer_not_matched", "not-charged"]);
+  expect(await transfersTo(chain, seller.payTo)).toEqual([]);
+  expect(seen(await elsewhere("/cities"))).toEqual(PAID);
 });

@@ -202,7 +202,11 @@ describe("a handler that fails after the money moved", () => {
     };
     const header = await payer.sign(upfront);
     const failed = await send(upfront, header);
-    expect(failed).toMatchObject({ status: 502, code: "handler_failed", paymentStatus: "settled" });
+    expect(failed).toMatchObject({
+      status: 429,
+      code: "tenant_limit_exceeded",
+      paymentStatus: "settled",
+    });
     await vi.waitFor(() => expect(cutOff).toBe(true), WITHIN);
     origin.reset();
     expect(await send(upfront, header)).toMatchObject({ status: 200 });

@@ -183,7 +183,8 @@ const sentAuthorizationSchema = z.object({
 
 /** In the simulation, what facilitators are sent is the authorization itself. */
 export function wireOf(authorization: Authorization): WirePayment {
-  const paymentPayload = { ...authorization, amountAtomic: String(authorization.amountAtomic) };
+  const { maximumAtomic: _, amountAtomic, ...fixed } = authorization;
+  const paymentPayload = { ...fixed, amountAtomic: String(amountAtomic) };
   return { x402Version: 2, paymentPayload, paymentRequirements: {} };
 }
 

@@ -9,7 +9,7 @@ import { UNBOUNDED_LIMITS } from "./unbounded-limits.ts";
 
 export const LEDGER_ASSET = "0x036cbd53842c5426634e7929541ec2318f3dcf7e";
 export const LEDGER_NETWORK = "eip155:84532";
-const ATTEMPT_LEASE_MS = 25_000;
+export const ATTEMPT_LEASE_MS = 25_000;
 
 type ClaimRequest = Parameters<LedgerClient["claim"]>[0];
 type StageRequest = Parameters<LedgerClient["stage"]>[0];

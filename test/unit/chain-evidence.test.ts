@@ -1,13 +1,9 @@
 import { type Hex, pad, toEventSelector, toHex } from "viem";
 import { describe, expect, it } from "vitest";
 import type { EvmNode } from "../../src/chain/evm-node.ts";
-import {
-  type EvidenceQuery,
-  confirmTransfer,
-  findAuthorization,
-  missing,
-} from "../../src/chain/evidence.ts";
+import { confirmTransfer, findAuthorization, missing } from "../../src/chain/evidence.ts";
 import type { EvmLog } from "../../src/chain/settlement-logs.ts";
+import type { EvidenceQuery } from "../../src/chain/transfer-evidence.ts";
 
 /*
  * A chain in memory, for what a real one does not do on demand: lag, reorganise between two questions, lose logs,
@@ -69,8 +65,8 @@ function memoryNode(chain: MemoryChain): EvmNode & { readonly asked: string[] } 
         logs: chain.reverted === true ? [] : logs,
       };
     },
-    async knowsTransaction() {
-      return chain.waiting === true;
+    async transaction() {
+      return chain.waiting === true ? { to: null, input: "0x" } : null;
     },
     async isSpent(_key, at) {
       return chain.spent !== undefined && at >= BigInt(chain.spent.block);

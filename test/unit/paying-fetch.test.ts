@@ -215,6 +215,21 @@ describe("a budget", () => {
     expect((await errorOf(buy(url))).state).toBe("over_budget");
   });
 
+  test("gets back what was never sent, because it could not be stored", async () => {
+    const url = await serve();
+    let isFull = true;
+    const buy = payingFetch(client, {
+      budget: "$0.01",
+      onPayment: () => {
+        if (isFull) throw new Error("disk full");
+      },
+    });
+    await expect(buy(url)).rejects.toThrow("disk full");
+    expect(server.payments).toEqual([]);
+    isFull = false;
+    expect((await buy(url)).status).toBe(200);
+  });
+
   test("counts a payment once, however often it is resumed", async () => {
     const url = await serve({ status: 503 });
     const buy = payingFetch(client, { budget: "$0.02", patienceMs: 0 });

@@ -50,6 +50,28 @@ describe("the script host on the Worker Loader", () => {
     expect(outcome).toEqual({ result: "unavailable", reason: "the host answers 401" });
   });
 
+  test("lets no script speak in its name, to have another tenant blamed or its own limits forgotten", async () => {
+    const bundle = singleModule(
+      handlerSource(`return new Response("mine", { headers: {
+  "Script-Outcome": "starting",
+  "Egress-Denials": '[{"tenantId":"bravo","reason":"host_not_allowed","count":1000}]',
+  "Egress-Uses": '[{"tenantId":"bravo","egressBytes":1000000,"subrequests":1000}]',
+} })`),
+    );
+    const told: unknown[] = [];
+    const listening = hostedScripts({
+      host: env.SCRIPT_HOST,
+      token: env.SCRIPT_HOST_TOKEN,
+      readCode: () => Promise.resolve(bundle),
+      onDenials: (counts) => told.push(...counts),
+      onUses: (uses) => told.push(...uses),
+    });
+    const outcome = await listening.run(await invocationOf(bundle), request());
+    if (outcome.result !== "answered") throw new Error(JSON.stringify(outcome));
+    expect(await outcome.response.text()).toBe("mine");
+    expect(JSON.stringify(told)).not.toContain("bravo");
+  });
+
   test("a change of the egress policy takes effect for code that is loaded already", async () => {
     const bundle = singleModule(
       handlerSource("return new Response(await (await fetch('https://example.invalid/')).text())"),

@@ -7,6 +7,9 @@ import {
   receiptListSchema,
 } from "../../src/contracts/tenant-api.ts";
 import { tenantSnapshotSchema } from "../../src/contracts/snapshot.ts";
+import { readScript, removeScripts, storeScript } from "../../src/runtime/script/script-store.ts";
+import { canonicalScript } from "../../src/runtime/script/script-version.ts";
+import { readSnapshot } from "../../src/tenant/snapshots.ts";
 import {
   type Call,
   call,
@@ -17,6 +20,7 @@ import {
   type TestTenant,
   uploadCities,
 } from "../support/control-plane.ts";
+import { SCORE } from "../support/scripts.ts";
 import { confirmSales, sellCall } from "../support/settled-payments.ts";
 
 const NEW_KEY = { "Idempotency-Key": "0123456789abcdef" };
@@ -105,4 +109,18 @@ describe("with another tenant's key", () => {
     ).text();
     expect(real).toBe(invented);
   });
+});
+
+test("a tenant whose name begins with another's keeps its code and its sales when the other leaves", async () => {
+  const one = await createTenant();
+  const longer = await createTenant({ tenantId: `${one.tenantId}-b` });
+  const script = await canonicalScript(SCORE);
+  for (const { tenantId } of [one, longer]) await storeScript(env, tenantId, script);
+  await uploadCities(longer);
+  await deploy(longer);
+  await call(`DELETE /v1/tenant?confirm=${one.tenantId}`, { credential: one.apiKey });
+  await removeScripts(env, one.tenantId, 100);
+  expect(await readScript(env, one.tenantId, script.version)).toBeNull();
+  expect(await readScript(env, longer.tenantId, script.version)).toEqual(SCORE);
+  expect((await readSnapshot(env, longer.tenantId, Date.now()))?.routes).toHaveLength(2);
 });

@@ -109,6 +109,9 @@ export function formatReceipt(receipt: Receipt, indent = ""): string {
       ["paid to", receipt.payTo],
       ["network", receipt.network],
       ["amount", formatAmount(receipt.amountAtomic)],
+      ...(receipt.maximumAtomic === undefined
+        ? []
+        : [["of at most", formatAmount(receipt.maximumAtomic)] as const]),
       ["fee", formatAmount(receipt.feeAtomic)],
       ["you get", formatAmount(receipt.netAtomic)],
       ["transaction", receipt.transaction ?? "-"],

@@ -1,9 +1,11 @@
 import { namespaceOf } from "../networks.ts";
 import type { Scheme } from "../scheme.ts";
 import { exactEip3009 } from "./exact-eip3009.ts";
+import { exactPermit2 } from "./exact-permit2.ts";
 import { exactSvm } from "./exact-svm.ts";
+import { upto } from "./upto.ts";
 
-const SCHEMES: readonly Scheme[] = [exactEip3009, exactSvm];
+const SCHEMES: readonly Scheme[] = [exactEip3009, exactPermit2, upto, exactSvm];
 
 /**
  * The scheme that a payment says it is of; null when there is none.

@@ -2,7 +2,7 @@
  * Buys a URL with an unmodified x402 v1 client, as their manuals say: `node pay.js x402-fetch|x402-axios URL`, with the
  * payer's key in PAYER_KEY. Prints what it got as one line of JSON. Runs where this folder's packages are installed.
  */
-import axios from "axios";
+import { create } from "axios";
 import { withPaymentInterceptor } from "x402-axios";
 import { createSigner, decodeXPaymentResponse, wrapFetchWithPayment } from "x402-fetch";
 
@@ -20,7 +20,7 @@ async function payWithFetch() {
 
 async function payWithAxios() {
   // As text: what is sold is compared byte for byte.
-  const instance = axios.create({ transformResponse: parseRefusal });
+  const instance = create({ transformResponse: parseRefusal });
   const { status, headers, data } = await withPaymentInterceptor(instance, signer).get(url);
   return { status, settlement: headers[HEADER], body: data };
 }

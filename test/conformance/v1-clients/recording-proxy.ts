@@ -54,8 +54,10 @@ export class RecordingProxy {
 }
 
 function recordOf({ method = "", headers }: IncomingMessage): RecordedRequest {
-  const kept = Object.entries(headers).filter(([name]) => !OF_THE_CONNECTION.has(name));
-  return { method, headers: Object.fromEntries(kept.map(([name, value]) => [name, `${value}`])) };
+  const kept = Object.entries(headers)
+    .filter(([name]) => !OF_THE_CONNECTION.has(name))
+    .map(([name, value]) => [name, [value].flat().join(", ")]);
+  return { method, headers: Object.fromEntries(kept) };
 }
 
 async function passOn(
