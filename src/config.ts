@@ -119,6 +119,8 @@ export function findAsset(
 export interface PlatformConfig {
   readonly environment: string;
   readonly baseDomain: string;
+  /** The only host that serves `/admin`, and nothing of a tenant; null where every host of the platform serves it. */
+  readonly adminHost: string | null;
   /** In order of preference, at least one. */
   readonly facilitators: readonly FacilitatorConfig[];
   /** At least one; the first is where new tenants sell. */
@@ -137,6 +139,8 @@ export interface PlatformConfig {
 export interface ConfigSource extends AlertConfigSource, OperatorSource, WalletChangeSource {
   readonly ENVIRONMENT: string;
   readonly BASE_DOMAIN: string;
+  /** Where operators are; `/admin` is served wherever the platform is when left out. */
+  readonly ADMIN_HOST?: string;
   readonly FACILITATORS: string;
   readonly NETWORKS: string;
   readonly QUOTE_SECRET: string;
@@ -162,6 +166,7 @@ export function parseConfig(source: ConfigSource): PlatformConfig {
   return {
     environment: parseText("ENVIRONMENT", source.ENVIRONMENT, 1),
     baseDomain: parseText("BASE_DOMAIN", source.BASE_DOMAIN, 1),
+    adminHost: parseAdminHost(source),
     facilitators,
     networks,
     canary: parseCanary(source, networks, facilitators),
@@ -170,6 +175,14 @@ export function parseConfig(source: ConfigSource): PlatformConfig {
     quoteSecret: parseText("QUOTE_SECRET", source.QUOTE_SECRET, 32),
     alerts: parseAlertConfig(source),
   };
+}
+
+function parseAdminHost({ ADMIN_HOST: host, BASE_DOMAIN }: ConfigSource): string | null {
+  if (host === undefined || host === "") return null;
+  if (URL.parse(`https://${host}`)?.host !== host || host === BASE_DOMAIN) {
+    throw new ConfigError("ADMIN_HOST", "must be a host of its own, for example admin.example.com");
+  }
+  return host;
 }
 
 /** The part that the signer's Worker has, too. @throws ConfigError */

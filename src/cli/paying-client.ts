@@ -2,6 +2,7 @@
 import { decodePaymentRequiredHeader, decodePaymentResponseHeader } from "@x402/core/http";
 import type { PaymentRequired, SettleResponse } from "@x402/core/types";
 import { ExactEvmScheme } from "@x402/evm/exact/client";
+import { UptoEvmScheme } from "@x402/evm/upto/client";
 import { x402Client } from "@x402/fetch";
 import type { Hex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
@@ -39,8 +40,12 @@ export class NotPaidError extends Error {
  * @param maxPrice most to pay for one call, for example `$0.10`
  */
 export function createPaymentClient(privateKey: Hex, maxPrice: string): x402Client {
+  const account = privateKeyToAccount(privateKey);
   return x402Client.fromConfig({
-    schemes: [{ network: "eip155:*", client: new ExactEvmScheme(privateKeyToAccount(privateKey)) }],
+    schemes: [
+      { network: "eip155:*", client: new ExactEvmScheme(account) },
+      { network: "eip155:*", client: new UptoEvmScheme(account) },
+    ],
     spendControls: { maxAmountPerPayment: maxPrice },
   });
 }

@@ -1,5 +1,5 @@
 /** The dispatcher: every HTTP request enters here, and goes to a tenant's paid routes or to the platform's own. */
-import { type Context, Hono } from "hono";
+import { type Context, Hono, type Next } from "hono";
 import { ledgerOf } from "../../durable-objects/settlement-ledger/client.ts";
 import { adminApi } from "../admin/admin-api.ts";
 import { ConfigError } from "../config-source.ts";
@@ -27,6 +27,7 @@ platform.get("/healthz", (context) => context.json({ status: "ok" }));
 platform.get(`${PAYMENTS_PATH}:paymentId`, paymentStatus);
 platform.route("/errors", errorPages);
 platform.route("/v1", tenantApi);
+platform.use("/admin/*", onOperatorsHost);
 platform.route("/admin", adminApi);
 platform.get(DID_PATH, (context) => didAnswer(new URL(context.req.url), configOf(context.env)));
 platform.notFound(() => problem("not_found"));
@@ -41,9 +42,9 @@ export function dispatcher(handlers: Handlers): Dispatcher {
   return {
     async fetch(request, env, execution) {
       try {
-        const { baseDomain } = configOf(env);
-        return await atOrigin(platformOrigin(request.url, baseDomain), () =>
-          dispatch({ request, env, execution }, locateTenant(request.url, baseDomain), handlers),
+        const config = configOf(env);
+        return await atOrigin(platformOrigin(request.url, config), () =>
+          dispatch({ request, env, execution }, locateTenant(request.url, config), handlers),
         );
       } catch (error) {
         return failure(error, request);
@@ -97,6 +98,16 @@ async function answerPayer(
 function withoutBody(answer: Response): Response {
   void answer.body?.cancel();
   return new Response(null, { status: answer.status, headers: answer.headers });
+}
+
+/** Elsewhere than on the operators' host, where there is one, nobody learns that there is an `/admin`. */
+async function onOperatorsHost(context: AppContext, next: Next): Promise<Response | undefined> {
+  const { adminHost } = configOf(context.env);
+  if (adminHost !== null && new URL(context.req.url).host !== adminHost) {
+    return problem("not_found");
+  }
+  await next();
+  return undefined;
 }
 
 /** `GET /payments/{paymentId}`: the state of a payment, for whoever has its id. */

@@ -84,6 +84,9 @@ function extensionsOf(
         amount: String(offer.amountAtomic),
         expiresAtSeconds: quoteExpiresAtSeconds(paid, nowMs),
       })),
+      facilitatorExtensions: paid.offers.some(({ scheme }) => scheme.transferMethod === "permit2")
+        ? paid.listedExtensions()
+        : [],
       baseDomain,
       environment,
     },

@@ -14,6 +14,9 @@ export function discoveredRoute({ route, params, url, target }: PaidRoute): Disc
  */
 export function withDiscovery(wire: WirePayment, paid: PaidRoute): WirePayment {
   if (wire.x402Version === 1) return wire;
-  const extensions = { [BAZAAR]: advertiseBazaar(discoveredRoute(paid)) };
-  return { ...wire, paymentPayload: { ...wire.paymentPayload, extensions } };
+  const { paymentPayload } = wire;
+  const sent = paymentPayload["extensions"];
+  const signed = typeof sent === "object" && !Array.isArray(sent) ? sent : {};
+  const extensions = { ...signed, [BAZAAR]: advertiseBazaar(discoveredRoute(paid)) };
+  return { ...wire, paymentPayload: { ...paymentPayload, extensions } };
 }

@@ -1,4 +1,5 @@
 import { labelsBelow } from "../payment/platform-url.ts";
+import type { PlatformConfig } from "../config.ts";
 import { type TenantId, parseTenantId } from "../tenant/tenant-id.ts";
 import { canonicalPath } from "./canonical-path.ts";
 
@@ -31,15 +32,22 @@ const QUERY_LENGTH_MAX = 6_144;
 /** Scheme and authority end where the path begins; a backslash begins one too, for the parser of the URL. */
 const RAW_PATH_PATTERN = /^[a-z]+:\/\/[^/\\?#]*([^?#]*)/i;
 
+/** The platform's hosts, as it is configured. */
+export type PlatformHosts = Pick<PlatformConfig, "baseDomain" | "adminHost">;
+
 /**
  * Whose URL this is: `/t/{tenant}/…` on the platform's own host, or `{tenant}.{base domain}`. Both give the same
- * tenant or none; a tenant's host has no platform routes.
+ * tenant or none; a tenant's host has no platform routes, and the operators' host no tenants.
  * @param requestUrl as the request has it, not parsed
  */
-export function locateTenant(requestUrl: string, baseDomain: string): Location {
+export function locateTenant(
+  requestUrl: string,
+  { baseDomain, adminHost }: PlatformHosts,
+): Location {
   const url = URL.parse(requestUrl);
   if (url === null) return { found: "invalid_path", problem: "The URL can't be parsed." };
   const rawPath = RAW_PATH_PATTERN.exec(requestUrl)?.[1] || "/";
+  if (url.host === adminHost) return { found: "platform", path: rawPath };
   const tenantLabel = labelsBelow(url, baseDomain);
   if (tenantLabel !== null) return withTenant(url, tenantLabel, "", rawPath);
   if (rawPath !== "/t" && !rawPath.startsWith("/t/")) return { found: "platform", path: rawPath };

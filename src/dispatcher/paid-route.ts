@@ -31,6 +31,8 @@ export interface PaidRoute extends Destination {
   readonly facilitators: () => FacilitatorGateway;
   /** Whether a facilitator is known to list a kind, or all that is known is old or missing. */
   readonly mayBeListed: (kind: PaymentKind) => boolean;
+  /** The x402 extensions that some facilitator lists. */
+  readonly listedExtensions: () => readonly string[];
   readonly handler: Handler;
 }
 
@@ -56,7 +58,7 @@ export function paidRoute(
   { route, params }: RouteMatch,
   url: URL,
   handlers: Handlers,
-  facilitators: Pick<PaidRoute, "facilitators" | "mayBeListed">,
+  facilitators: Pick<PaidRoute, "facilitators" | "mayBeListed" | "listedExtensions">,
 ): PaidRoute {
   return {
     ...destination,

@@ -1,7 +1,7 @@
 /** Requests to a tenant's URL: which route it is, whether it carries a payment, and what happens then. */
 import { configOf } from "../config.ts";
 import { decodePayment } from "../payment/decode-payment.ts";
-import { facilitatorGateway, mayBeListed } from "../facilitator/gateway.ts";
+import { facilitatorGateway, listedExtensions, mayBeListed } from "../facilitator/gateway.ts";
 import type { PaymentKind } from "../facilitator/payment-kind.ts";
 import { regionOf } from "../facilitator/region.ts";
 import { SIGN_IN_HEADER } from "../payment/extensions/sign-in-with-x.ts";
@@ -60,6 +60,7 @@ export async function tenantRequest(
   const facilitators = {
     facilitators: () => facilitatorGateway(env, execution, region),
     mayBeListed: (kind: PaymentKind) => mayBeListed(env, region, kind),
+    listedExtensions: () => listedExtensions(env, region),
   };
   const paid =
     match === null ? null : paidRoute(env, destination, match, url, handlers, facilitators);

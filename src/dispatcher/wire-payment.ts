@@ -1,5 +1,6 @@
 import { requirementsV1, requirementsV2 } from "../payment/offer.ts";
-import type { WirePayment } from "../payment/wire.ts";
+import { filledGasSponsoring } from "../payment/extensions/gas-sponsoring.ts";
+import type { JsonObject, WirePayment } from "../payment/wire.ts";
 import { v1NetworkName } from "../payment/networks.ts";
 import type { IdentifiedCall } from "./identified-call.ts";
 
@@ -34,8 +35,16 @@ export function wirePayment(
       resource: { ...paid.resource },
       accepted,
       payload: payment.payload,
+      ...extensionsOf(call),
     },
     // The client accepted a maximum, of which this is to be settled (scheme_upto_evm.md).
     paymentRequirements: { ...accepted, amount: String(call.chargedAtomic) },
   };
+}
+
+/** Of the client's extensions, only what is signed for facilitators goes to one. */
+function extensionsOf({ offer, payment }: Pick<IdentifiedCall, "offer" | "payment">): JsonObject {
+  if (offer.scheme.transferMethod !== "permit2") return {};
+  const extensions = filledGasSponsoring(payment.extensions);
+  return Object.keys(extensions).length === 0 ? {} : { extensions };
 }

@@ -32,6 +32,12 @@ export function mayBeListed(env: Env, region: Region, kind: PaymentKind): boolea
   );
 }
 
+/** The x402 extensions that some facilitator lists, as this isolate last heard. */
+export function listedExtensions(env: Env, region: Region): string[] {
+  const cache = cacheOf(env, region);
+  return configOf(env).facilitators.flatMap(({ id }) => cache.extensions(id));
+}
+
 /**
  * Renews an old view of a region's health behind a call that has just begun. It is there, as a rule, when the ledger
  * has granted the call its claim: an isolate that was idle knows at its first call what others saw meanwhile.

@@ -108,6 +108,11 @@ export class HealthCache {
     return this.#copy?.facilitators[facilitatorId]?.kinds ?? null;
   }
 
+  /** The x402 extensions that a facilitator lists, as last heard. */
+  extensions(facilitatorId: FacilitatorId): readonly string[] {
+    return this.#copy?.facilitators[facilitatorId]?.extensions ?? [];
+  }
+
   /** The 95th percentile of its verifications over all edges, milliseconds; null when nobody has asked it lately. */
   verifyP95Ms(facilitatorId: FacilitatorId): number | null {
     return this.#copy?.facilitators[facilitatorId]?.verifyP95Ms ?? null;

@@ -52,6 +52,8 @@ export interface FacilitatorStanding {
   readonly settle: BreakerStanding;
   /** Null when it never answered a health check. */
   readonly kinds: readonly ListedKind[] | null;
+  /** Keys of the x402 extensions that it lists. */
+  readonly extensions: readonly string[];
   /** Null without calls in the last minutes. */
   readonly verifyP95Ms: number | null;
 }

@@ -28,6 +28,7 @@ export function routingHealth(state: HealthState, nowMs: number): RoutingHealth 
         verify: breakerStanding(record.breakers.verify, nowMs),
         settle: breakerStanding(record.breakers.settle, nowMs),
         kinds: record.supported?.kinds ?? null,
+        extensions: record.supported?.extensions ?? [],
         verifyP95Ms: latencyPercentiles(record.latency.verify, nowMs)?.p95Ms ?? null,
       },
     ]),

@@ -63,6 +63,8 @@ export function createReferenceFacilitator(
   // One facilitator for patient and impatient settlements: what it broadcast for one it remembers for the other.
   const facilitator = registerExactEvmScheme(new x402Facilitator(), { signer, networks: network });
   facilitator.register(network, new UptoEvmScheme(signer));
+  // The schemes do it by themselves where a payment brings the permit; this lists it.
+  facilitator.registerExtension({ key: "eip2612GasSponsoring" });
   return {
     address,
     supported() {

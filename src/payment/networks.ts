@@ -32,6 +32,32 @@ const CAIP2_BY_V1_NAME: ReadonlyMap<string, string> = new Map(
   Object.entries(V1_NAMES).map(([caip2, name]) => [name, caip2]),
 );
 
+/** The names in the last packages of v1 alone, `x402` 1.2.0 and 0.7.3. v2's packages have more. */
+const NAMES_OF_V1_CLIENTS: ReadonlySet<string> = new Set([
+  "abstract",
+  "abstract-testnet",
+  "base-sepolia",
+  "base",
+  "avalanche-fuji",
+  "avalanche",
+  "iotex",
+  "solana-devnet",
+  "solana",
+  "sei",
+  "sei-testnet",
+  "polygon",
+  "polygon-amoy",
+  "peaq",
+  "story",
+  "educhain",
+  "skale-base-sepolia",
+]);
+
+/** Whether clients of v1 alone know the network. They throw at a 402 that has an option on any other one. */
+export function isKnownToV1Clients(caip2: string): boolean {
+  return NAMES_OF_V1_CLIENTS.has(V1_NAMES[caip2] ?? "");
+}
+
 /** Null where v1 has no name for the network: it can't be offered to v1 clients. */
 export function v1NetworkName(caip2: string): string | null {
   return V1_NAMES[caip2] ?? null;

@@ -6,7 +6,7 @@ import { type NetworkConfig, findAsset } from "../config.ts";
 import type { PaymentOption, Route, TenantSnapshot } from "../contracts/snapshot.ts";
 import type { QuotedFacilitator } from "../facilitator/port.ts";
 import type { AssetConfig } from "./default-assets.ts";
-import { v1NetworkName } from "./networks.ts";
+import { isKnownToV1Clients, v1NetworkName } from "./networks.ts";
 import type { Scheme } from "./scheme.ts";
 import { findScheme } from "./schemes/all.ts";
 import type { JsonObject } from "./wire.ts";
@@ -153,11 +153,16 @@ export function paymentRequiredV2(
   };
 }
 
+/** Options on networks that old clients don't know are left out where there is one that they do. */
 export function paymentRequiredV1(
   offers: readonly Offer[],
   resource: ResourceInfo,
   error: string,
 ): JsonObject {
-  const accepts = offers.flatMap((offer) => requirementsV1(offer, resource) ?? []);
+  const inV1 = offers.filter(isInV1);
+  const known = inV1.filter(({ network }) => isKnownToV1Clients(network.caip2));
+  const accepts = (known.length > 0 ? known : inV1).flatMap(
+    (offer) => requirementsV1(offer, resource) ?? [],
+  );
   return { x402Version: 1, error, accepts };
 }

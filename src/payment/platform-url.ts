@@ -20,12 +20,15 @@ export function platformUrl(path: `/${string}`): string {
  * Where the platform's own routes are for whoever sent a request: the same origin, or the base domain above a tenant's
  * host, which has none.
  *
- * @param baseDomain without a port; the request's scheme and port are kept, whatever they are locally
+ * The base domain has no port; the request's scheme and port are kept, whatever they are locally.
  */
-export function platformOrigin(requestUrl: string, baseDomain: string): string {
+export function platformOrigin(
+  requestUrl: string,
+  { baseDomain, adminHost }: { readonly baseDomain: string; readonly adminHost: string | null },
+): string {
   const url = URL.parse(requestUrl);
   if (url === null) return "";
-  if (labelsBelow(url, baseDomain) === null) return url.origin;
+  if (url.host === adminHost || labelsBelow(url, baseDomain) === null) return url.origin;
   return `${url.protocol}//${baseDomain}${url.port === "" ? "" : `:${url.port}`}`;
 }
 

@@ -13,7 +13,16 @@ import { tokenBalance, transferCount } from "../support/chain-facts.ts";
 import { OriginServer, heldAnswer } from "../support/origin-server.ts";
 import { type Answer, Payer, send } from "../support/payer.ts";
 import { TestWorld } from "../support/platform.ts";
-import { IN_PROGRESS, PAID, REPLAYED, type Seen, seen, settlementOf } from "../support/sends.ts";
+import {
+  IN_PROGRESS,
+  PAID,
+  REPLAYED,
+  SUPERSEDED,
+  SUPERSEDED_IN_PROGRESS,
+  type Seen,
+  seen,
+  settlementOf,
+} from "../support/sends.ts";
 import { sendV1, signV1 } from "../support/v1-payer.ts";
 
 const CONFLICT: Seen = [409, "payment_conflict", "not-charged"];
@@ -119,6 +128,23 @@ test("two payments in one request: v2 counts, and v1 is not charged", async () =
   // It was not even looked at: it is still good.
   expect(seen(await sendV1(a, v1))).toEqual(PAID);
   expect(await transferCount(chain, payTo)).toBe(2);
+});
+
+test("a v1 client that signs again while its first payment is under way is charged once", async () => {
+  const { payTo, a } = await seller();
+  const held = heldAnswer();
+  origin.answer = held.answer;
+  const first = sendV1(a, await signV1(a, privateKey));
+  await vi.waitFor(() => expect(origin.calls).toBe(1), WITHIN);
+  const again = await signV1(a, privateKey);
+  expect(seen(await sendV1(a, again))).toEqual(SUPERSEDED_IN_PROGRESS);
+  held.release();
+  const paid = await first;
+  expect(seen(paid)).toEqual(PAID);
+  const answer = await sendV1(a, again);
+  expect([...seen(answer), answer.body]).toEqual([...SUPERSEDED, paid.body]);
+  expect(origin.calls).toBe(1);
+  expect(await transferCount(chain, payTo)).toBe(1);
 });
 
 describe("what is cheap does not pay for what is dear", () => {

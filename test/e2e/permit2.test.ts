@@ -8,7 +8,7 @@ import type { PaymentRequired } from "@x402/core/types";
 import { ExactEvmScheme } from "@x402/evm/exact/client";
 import { UptoEvmScheme, createPermit2ApprovalTx } from "@x402/evm/upto/client";
 import { wrapFetchWithPayment } from "@x402/fetch";
-import { createWalletClient, http } from "viem";
+import { createWalletClient, http as rpc } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { payers } from "../../src/local/accounts.ts";
@@ -20,7 +20,7 @@ import { type TestTenant, TestWorld } from "../support/platform.ts";
 import { UNKNOWN, seen, sendUntilDecided, settlementOf } from "../support/sends.ts";
 
 const WITHIN = { timeout: 20_000, interval: 200 };
-const [buyer, newcomer] = payers;
+const [buyer, newcomer, gasless] = payers;
 
 let world: TestWorld;
 let tenant: TestTenant;
@@ -82,7 +82,7 @@ async function sign(path: string, payer = buyer, quote?: PaymentRequired): Promi
 
 async function approvePermit2({ privateKey }: typeof buyer): Promise<void> {
   const account = privateKeyToAccount(privateKey);
-  const transport = http(world.chain.rpcUrl);
+  const transport = rpc(world.chain.rpcUrl);
   const wallet = createWalletClient({ account, chain: localChain, transport });
   const hash = await wallet.sendTransaction(createPermit2ApprovalTx(USDC_ADDRESS));
   await chain.waitForTransactionReceipt({ hash });
@@ -117,6 +117,22 @@ describe("exact by Permit2", () => {
     await approvePermit2(newcomer);
     const before = await income();
     const paid = await send(urlOf("/exact"), header);
+    expect([paid.status, paid.body]).toEqual([200, "metered"]);
+    expect((await income()) - before).toBe(10_000n);
+  });
+
+  test("needs no approval of a payer who signs a permit that a facilitator sponsors", async () => {
+    const account = privateKeyToAccount(gasless.privateKey);
+    const client = x402Client.fromConfig({
+      schemes: [
+        {
+          network: "eip155:*",
+          client: new ExactEvmScheme(account, { rpcUrl: world.chain.rpcUrl }),
+        },
+      ],
+    });
+    const before = await income();
+    const paid = await readAnswer(await wrapFetchWithPayment(fetch, client)(urlOf("/exact")));
     expect([paid.status, paid.body]).toEqual([200, "metered"]);
     expect((await income()) - before).toBe(10_000n);
   });

@@ -14,11 +14,12 @@ import { type TenantId, parseTenantId } from "../../src/tenant/tenant-id.ts";
 import { AUTHORITIES, NO_NAMES, VICTIM } from "../support/tenant-name-corpus.ts";
 
 const BASE_DOMAIN = "claw.example";
+const HOSTS = { baseDomain: BASE_DOMAIN, adminHost: null };
 const RUNS = { numRuns: 5_000 };
 
 /** Whose a URL is, or what else it is. */
 function placeOf(url: string): string {
-  const location = locateTenant(url, BASE_DOMAIN);
+  const location = locateTenant(url, HOSTS);
   return location.found === "tenant" ? location.tenantId : `no tenant: ${location.found}`;
 }
 
@@ -101,7 +102,7 @@ test("the tenant of an authority is the one its host parser finds below the base
     );
     if (isTenant(place)) {
       expect(host).toBe(`${place}.${BASE_DOMAIN}`);
-      expect(new URL(platformOrigin(url, BASE_DOMAIN)).hostname).toBe(BASE_DOMAIN);
+      expect(new URL(platformOrigin(url, HOSTS)).hostname).toBe(BASE_DOMAIN);
     }
     return isTenant(place);
   });

@@ -264,6 +264,7 @@ describe("the PAYMENT-REQUIRED header", () => {
       params: {},
       networks: [NETWORK],
       offers: [],
+      facilitatorExtensions: [],
       baseDomain: "402claw.example",
       environment: "production",
     };

@@ -161,8 +161,46 @@ describe("the prices of a manifest", () => {
     ["a network that is not served", [{ price: "$1", network: "eip155:1" }], "network"],
     ["a token that is not served there", [{ price: "$1", asset: TETHER }], "asset"],
     ["Solana, without an address to be paid to", [{ price: "$1", network: SOLANA }], "network"],
+    ["a maximum on Solana", [{ price: "$1", network: SOLANA, scheme: "upto" }], "scheme"],
+    [
+      "Permit2 on Solana",
+      [{ price: "$1", network: SOLANA, transferMethod: "permit2" }],
+      "transferMethod",
+    ],
+    [
+      "a maximum by EIP-3009",
+      [{ price: "$1", scheme: "upto", transferMethod: "eip3009" }],
+      "transferMethod",
+    ],
   ])("are refused for %s", (_, prices, field) => {
     expect(faultsOf(prices)).toEqual([`invalid_request prices[0].${field}`]);
+  });
+
+  test("are by Permit2 where they say so, or name a maximum", () => {
+    const prices = [
+      { price: "$1" },
+      { price: "$1", transferMethod: "permit2" },
+      { price: "$1", scheme: "upto" },
+    ];
+    const ways = offersFor(prices).map((offer) => [
+      offer.scheme.name,
+      requirementsV2(offer)["extra"],
+    ]);
+    const token = { name: "USDC", version: "2" };
+    const permit2 = { ...token, assetTransferMethod: "permit2" };
+    expect(ways).toEqual([
+      ["exact", token],
+      ["exact", permit2],
+      ["upto", permit2],
+    ]);
+    const named = [{ price: "$1", transferMethod: "eip3009" }, prices[0]];
+    expect(faultsOf(named)).toEqual(["invalid_request prices[1]"]);
+  });
+
+  test("are no maximum where the money moves before the handler has run", () => {
+    const { route, terms } = routeOf([{ price: "$1", scheme: "upto" }]);
+    const faults = priceFaults({ ...route, settlement: "before" }, terms);
+    expect(faults.map(({ field }) => field)).toEqual(["prices[0].scheme"]);
   });
 
   test("are refused where two are the same way to pay", () => {
@@ -246,6 +284,15 @@ describe("a 402", () => {
     expect(accepts).toMatchObject([{ network: "celo", maxAmountRequired: "10000" }]);
     const upfront = offersFor(THREE, { settlement: "before" });
     expect(paymentRequiredV1(upfront, RESOURCE, "Payment required").accepts).toEqual([]);
+  });
+
+  test("has nothing in its v1 document that the last clients of v1 alone would throw at, while they can pay", () => {
+    const document = (prices: unknown) =>
+      paymentRequiredV1(offersFor(prices), RESOURCE, "Payment required");
+    const base = { price: "$0.01", network: "eip155:84532" };
+    const celo = { price: "$0.01", network: CELO };
+    expect(document([celo, base])["accepts"]).toMatchObject([{ network: "base-sepolia" }]);
+    expect(document([celo])["accepts"]).toMatchObject([{ network: "celo" }]);
   });
 
   test("has room for as many options as a route may have", () => {

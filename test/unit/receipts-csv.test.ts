@@ -19,6 +19,7 @@ const RECEIPT: Receipt = {
   claimedAtMs: 1,
   settledAtMs: null,
   confirmedAtMs: null,
+  maximumAtomic: "2000",
   refund: null,
 };
 
@@ -28,7 +29,7 @@ const HEADER = [...Object.keys(FLAT), "refundState", "refundTransaction"].join("
 test("writes a header line and one line for each receipt, empty where nothing is known", () => {
   expect(receiptsToCsv([RECEIPT]).split("\r\n")).toEqual([
     HEADER,
-    "pay_acme_1,settled,GET,https://acme.example/cities,/cities,0x01,0x02,eip155:84532,0x03,1000,500,500,,1,,,,",
+    "pay_acme_1,settled,GET,https://acme.example/cities,/cities,0x01,0x02,eip155:84532,0x03,1000,500,500,,1,,,2000,,",
     "",
   ]);
 });

@@ -1,4 +1,5 @@
 import { x402Client } from "@x402/core/client";
+import { encodePaymentSignatureHeader } from "@x402/core/http";
 import type { PaymentRequirements } from "@x402/core/types";
 import { ExactEvmScheme } from "@x402/evm/exact/client";
 import { UptoEvmScheme } from "@x402/evm/upto/client";
@@ -11,7 +12,6 @@ import { isSignedByPayer } from "../../src/chain/signed-by-payer.ts";
 import { signedAuthorizationOf } from "../../src/dispatcher/signature-proof.ts";
 import { chargedOf } from "../../src/payment/charge.ts";
 import { type DecodedPayment, decodePayment } from "../../src/payment/decode-payment.ts";
-import { encodeHeader } from "../../src/payment/header-codec.ts";
 import { X402_EXACT_PERMIT2_PROXY } from "../../src/payment/permit2-contracts.ts";
 import { exactPermit2 } from "../../src/payment/schemes/exact-permit2.ts";
 import { upto } from "../../src/payment/schemes/upto.ts";
@@ -58,7 +58,7 @@ async function signed(
     accepts: [requirements],
   });
   change(recordOf(payload.payload["permit2Authorization"]));
-  const headers = new Headers({ "PAYMENT-SIGNATURE": encodeHeader(payload) });
+  const headers = new Headers({ "PAYMENT-SIGNATURE": encodePaymentSignatureHeader(payload) });
   const decoded = decodePayment(headers);
   if (decoded.kind === "malformed") return decoded.problem;
   if (decoded.kind === "none") throw new Error("no payment");

@@ -1,6 +1,8 @@
 /** No request, key, dataset, receipt or deployment ever crosses tenants; each endpoint: endpoint-isolation.test.ts. */
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, test } from "vitest";
+import { SettlementLedger } from "../../durable-objects/settlement-ledger/settlement-ledger.ts";
 import {
   balanceSchema,
   deploymentListSchema,
@@ -123,4 +125,27 @@ test("a tenant whose name begins with another's keeps its code and its sales whe
   expect(await readScript(env, one.tenantId, script.version)).toBeNull();
   expect(await readScript(env, longer.tenantId, script.version)).toEqual(SCORE);
   expect((await readSnapshot(env, longer.tenantId, Date.now()))?.routes).toHaveLength(2);
+});
+
+test("a ledger answers no call that names another tenant", async () => {
+  const [acme, other] = [await createTenant(), await createTenant()];
+  const stub = env.SETTLEMENT_LEDGER.getByName(acme.tenantId);
+  const complaints = await runInDurableObject(stub, async (ledger) => {
+    const found: [method: string, complaint: string][] = [];
+    for (const name of Object.getOwnPropertyNames(SettlementLedger.prototype)) {
+      const method: unknown = Reflect.get(ledger, name);
+      if (typeof method !== "function" || name === "constructor" || name === "alarm") continue;
+      try {
+        await Reflect.apply(method, ledger, [other.tenantId]);
+        found.push([name, "none"]);
+      } catch (error) {
+        found.push([name, error instanceof Error ? error.message : "unknown"]);
+      }
+    }
+    return found;
+  });
+  expect(complaints.length).toBeGreaterThan(20);
+  for (const [name, complaint] of complaints) {
+    expect([name, complaint]).toEqual([name, "this ledger is another tenant's"]);
+  }
 });

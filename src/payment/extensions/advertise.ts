@@ -4,6 +4,7 @@ import { encodeHeader } from "../header-codec.ts";
 import type { JsonObject } from "../wire.ts";
 import { BAZAAR, type DiscoveredRoute, advertiseBazaar, bazaarFixedInfo } from "./bazaar.ts";
 import { type EchoedExtensions, changedExtension, echoedIdentifier } from "./echo.ts";
+import { GAS_SPONSORINGS, advertiseGasSponsoring } from "./gas-sponsoring.ts";
 import { OFFER_RECEIPT, type OfferedTerms, advertiseOffers } from "./offer-receipt.ts";
 import {
   PAYMENT_IDENTIFIER,
@@ -26,7 +27,7 @@ import { signingKeyOf } from "./signing-key.ts";
 export const PAYMENT_REQUIRED_LENGTH_MAX = 8_192;
 
 /** What goes first where a 402 would be too long; `payment-identifier` is a few bytes, and may be required. */
-const DROPPED_FIRST = [BAZAAR, OFFER_RECEIPT, SIGN_IN_WITH_X] as const;
+const DROPPED_FIRST = [BAZAAR, OFFER_RECEIPT, SIGN_IN_WITH_X, ...GAS_SPONSORINGS];
 
 export interface Advertised extends DiscoveredRoute {
   readonly place: SignInPlace;
@@ -34,6 +35,8 @@ export interface Advertised extends DiscoveredRoute {
   readonly networks: readonly string[];
   /** In the order of `accepts`. */
   readonly offers: readonly OfferedTerms[];
+  /** What facilitators list of use to the offers. */
+  readonly facilitatorExtensions: readonly string[];
   readonly baseDomain: string;
   readonly environment: string;
 }
@@ -44,7 +47,8 @@ export function advertisedExtensions(
   nowMs: number,
   random: Uint8Array,
 ): Record<string, JsonObject> {
-  const { route, place, networks, offers, baseDomain, environment } = advertised;
+  const { route, place, networks, offers, facilitatorExtensions, baseDomain, environment } =
+    advertised;
   const canSignIn = networks.length > 0 && isSignInHost(place.uri, baseDomain, environment);
   return {
     [PAYMENT_IDENTIFIER]: advertisePaymentIdentifier(route.paymentIdentifier === "required"),
@@ -52,6 +56,7 @@ export function advertisedExtensions(
     ...(route.signedReceipts
       ? { [OFFER_RECEIPT]: advertiseOffers(offers, place.uri, signingKeyOf(place.secret)) }
       : {}),
+    ...advertiseGasSponsoring(facilitatorExtensions),
     [BAZAAR]: advertiseBazaar(advertised),
   };
 }

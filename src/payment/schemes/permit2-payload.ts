@@ -8,7 +8,9 @@ const UINT256_MAX = 2n ** 256n - 1n;
 const DEADLINE_MS = 1_000;
 
 /** Above it nothing can be put on the chain. */
-const uint256Schema = uintSchema.refine((text) => BigInt(text) <= UINT256_MAX, "is over 256 bits");
+const uint256Schema = uintSchema.pipe(
+  z.string().refine((text) => BigInt(text) <= UINT256_MAX, "is over 256 bits"),
+);
 
 const payloadSchema = z.object({
   /** 65 bytes for an EOA; contract wallets need more, bounded by the header's length. */
