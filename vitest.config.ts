@@ -1,9 +1,16 @@
 import { createHash } from "node:crypto";
+import { availableParallelism } from "node:os";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
 import { kCurrentWorker } from "miniflare";
 import { defineConfig } from "vitest/config";
 
 const OPERATOR_TOKEN = "operator-token-of-the-tests";
+
+/**
+ * Test files at a time. Two also on two cores: end-to-end tests mostly wait, for blocks, alarms and timeouts. More than
+ * eight embedded platforms would fill a machine's memory before they keep its cores busy.
+ */
+const maxWorkers = Math.min(8, Math.max(2, availableParallelism() - 1));
 
 const migrations = await readD1Migrations("src/tenant/migrations");
 
@@ -14,6 +21,7 @@ export default defineConfig({
         test: {
           name: "unit",
           environment: "node",
+          maxWorkers,
           // Some start the command as a process of its own, on whatever machine this is.
           testTimeout: 30_000,
           include: [
@@ -63,6 +71,7 @@ export default defineConfig({
         ],
         test: {
           name: "workers",
+          maxWorkers,
           include: ["test/workers/**/*.test.ts"],
           testTimeout: 30_000,
           setupFiles: ["test/support/apply-migrations.ts"],
@@ -74,8 +83,8 @@ export default defineConfig({
           name: "e2e",
           environment: "node",
           include: ["test/e2e/**/*.test.ts", "test/conformance/**/*.test.ts"],
-          // Each file runs an embedded platform of its own; two at a time would only fight over the cores.
-          fileParallelism: false,
+          // Each file runs an embedded platform of its own.
+          maxWorkers,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
