@@ -54,12 +54,15 @@ async function answerAllowanceRequired(
   reason: ChallengeReason,
 ): Promise<Response> {
   const unpaid = await challenge(call.paid, call.config, Date.now(), reason);
+  const quotes = unpaid.headers.get(PAYMENT_REQUIRED_HEADER);
+  // Nothing can be offered just now, and it says so.
+  if (quotes === null) return unpaid;
   const { asset, network } = call.offer;
   return problem("permit2_allowance_required", {
     detail: `Nothing was charged. Approve ${PERMIT2_ADDRESS} for at least ${call.amountAtomic} atomic units of ${asset.address} on ${network.caip2}, then send the same header again.`,
     headers: {
       "Payment-Status": "not-charged",
-      [PAYMENT_REQUIRED_HEADER]: unpaid.headers.get(PAYMENT_REQUIRED_HEADER) ?? "",
+      [PAYMENT_REQUIRED_HEADER]: quotes,
     },
   });
 }

@@ -159,11 +159,17 @@ describe("a local facilitator", () => {
     expect(await transfers(payment)).toBe(1);
   });
 
-  test("offers the scheme for its own network only, under both names", async () => {
+  test("offers its schemes for its own network only, `exact` under both names", async () => {
     const supported = await new HTTPFacilitatorClient({ url: facilitator.url }).getSupported();
     expect(supported.kinds).toEqual([
       { x402Version: 2, scheme: "exact", network: LOCAL_NETWORK },
       { x402Version: 1, scheme: "exact", network: "base-sepolia" },
+      {
+        x402Version: 2,
+        scheme: "upto",
+        network: LOCAL_NETWORK,
+        extra: { facilitatorAddress: privateKeyToAddress(facilitatorKeys[0]) },
+      },
     ]);
   });
 

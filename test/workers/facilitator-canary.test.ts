@@ -83,7 +83,13 @@ class CanaryWorld {
 
   #health() {
     const standing = { state: this.state, epoch: 4, isProbing: false, rateLimitedUntilMs: 0 };
-    const facilitator = { verify: standing, settle: standing, kinds: null, extensions: [], verifyP95Ms: null };
+    const facilitator = {
+      verify: standing,
+      settle: standing,
+      kinds: null,
+      extensions: [],
+      verifyP95Ms: null,
+    };
     const health: RoutingHealth = { facilitators: { primary: facilitator, fallback: facilitator } };
     return {
       report: async ({ outcomes }: { outcomes: readonly CallOutcome[] }) => {
