@@ -163,13 +163,13 @@ describe("a local facilitator", () => {
     const supported = await new HTTPFacilitatorClient({ url: facilitator.url }).getSupported();
     expect(supported.kinds).toEqual([
       { x402Version: 2, scheme: "exact", network: LOCAL_NETWORK },
-      { x402Version: 1, scheme: "exact", network: "base-sepolia" },
       {
         x402Version: 2,
         scheme: "upto",
         network: LOCAL_NETWORK,
         extra: { facilitatorAddress: privateKeyToAddress(facilitatorKeys[0]) },
       },
+      { x402Version: 1, scheme: "exact", network: "base-sepolia" },
     ]);
   });
 
