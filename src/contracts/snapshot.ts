@@ -142,6 +142,10 @@ export const tenantSnapshotSchema = z.object({
   /** Version of the active deployment; 0 before the first one. */
   version: z.number().int().min(0),
   deploymentId: z.string().nullable(),
+  /** What was on sale until this version was; left out where nothing was. */
+  replaced: z
+    .object({ version: z.number().int().positive(), atMs: z.number().int().positive() })
+    .optional(),
   routes: z.array(routeSchema),
   /** Secrets that the routes name, encrypted. */
   secrets: z.record(z.string(), sealedSecretSchema).default({}),

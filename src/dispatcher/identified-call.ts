@@ -123,6 +123,7 @@ export function identify(call: PaidCall, body: Uint8Array<ArrayBuffer>): Identif
   const context = {
     tenantId: paid.snapshot.tenantId,
     route: paid.route.path,
+    resourceUrl: paid.resource.url,
     offer,
     quote: identified.quote,
     nowMs: Date.now(),

@@ -52,7 +52,7 @@ export async function tenantRequest(
   }
   const sale =
     payment.kind === "payment"
-      ? await saleFor(env, config, snapshot, payment.payment, nowMs)
+      ? await saleFor(env, config, snapshot, payment.payment, location.segments, nowMs)
       : { snapshot, offeredUntilSeconds: null };
   const destination = destinationOf(config, sale, url, location.path);
   const match = matchRoute(sale.snapshot.routes, location.segments);

@@ -35,6 +35,10 @@ export const REFUSAL_GUIDES: Readonly<Record<RefusalCode, RefusalGuide>> = {
     cause: "What `accepted` says is not what this route offers: another route, asset or amount.",
     remedy: "Echo one entry of `accepts` unchanged, with its `extra`.",
   },
+  resource_mismatch: {
+    cause: "The payment's `resource.url` is not the URL it was sent to.",
+    remedy: "Ask this URL for its own quote, and echo the `resource` of that 402.",
+  },
   quote_invalid: {
     cause: "The quote in `accepted.extra` was not made by this platform, or was changed.",
     remedy: SIGN_AGAIN,

@@ -18,6 +18,7 @@ export type TermsRefusal =
   | "scheme_mismatch"
   | "network_mismatch"
   | "offer_not_matched"
+  | "resource_mismatch"
   | "quote_invalid"
   | "quote_expired"
   | "amount_mismatch"
@@ -31,6 +32,8 @@ export type TermsRefusal =
 export interface TermsContext {
   readonly tenantId: string;
   readonly route: string;
+  /** URL of what is sold, as the 402 says it. */
+  readonly resourceUrl: string;
   /** What the payment says that it pays, as it is offered now; the price of a valid quote takes its place. */
   readonly offer: Offer;
   /** The quote the payment carries: null when it has none, `invalid` when we did not sign it. */
@@ -70,6 +73,7 @@ export function refuseTerms(payment: DecodedPayment, context: TermsContext): Ter
   return (
     refuseQuote(context) ??
     refuseAccepted(payment, context) ??
+    refuseResource(payment, context) ??
     context.offer.scheme.refuse(payment, payloadTerms(context)) ??
     refuseAuthorization(payment, context)
   );
@@ -110,6 +114,18 @@ function refuseAccepted(payment: DecodedPayment, context: TermsContext): TermsRe
     accepted.payTo === context.offer.payTo &&
     BigInt(accepted.amount) === amountDue(context);
   return fits ? null : "offer_not_matched";
+}
+
+/**
+ * What a payment says it is for is not signed, so this stops accidents and careless relays only, not the payer
+ * (x402 #2842).
+ */
+function refuseResource(
+  payment: DecodedPayment,
+  { resourceUrl }: TermsContext,
+): TermsRefusal | null {
+  const isForThis = payment.resourceUrl === null || payment.resourceUrl === resourceUrl;
+  return isForThis ? null : "resource_mismatch";
 }
 
 function refuseAuthorization(payment: DecodedPayment, context: TermsContext): TermsRefusal | null {

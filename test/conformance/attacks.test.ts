@@ -183,6 +183,16 @@ describe("what is cheap does not pay for what is dear", () => {
     expect(await transferCount(chain, payTo)).toBe(0);
   });
 
+  test("nor does what was signed for one address pay for another of the same route", async () => {
+    const { payTo, a } = await seller();
+    const header = await payer.sign(a);
+    const other = await send(`${a}?of=another`, header);
+    expect(seen(other)).toEqual([402, "resource_mismatch", "not-charged"]);
+    expect(origin.calls).toBe(0);
+    expect(seen(await send(a, header))).toEqual(PAID);
+    expect(await transferCount(chain, payTo)).toBe(1);
+  });
+
   test("nor by v1, which names no resource at all", async () => {
     const { payTo, a, dear } = await seller();
     const header = await signV1(a, privateKey);

@@ -234,6 +234,8 @@ describe("the prices of a manifest", () => {
 describe("a payment", () => {
   const [tether, usdc, solana] = offersFor(THREE);
   const offers = offersFor(THREE);
+  const resourceUrl = "https://402claw.example/t/acme/x";
+  const PLACE = { tenantId: "acme", route: "/x", resourceUrl, nowMs: NOW_MS };
 
   test("is for the option that it says it accepted; in v1 for the one of its network", () => {
     if (usdc === undefined) throw new Error("three are offered");
@@ -254,7 +256,7 @@ describe("a payment", () => {
 
   test("fits with a quote of its own option, and with no other's", () => {
     if (usdc === undefined) throw new Error("three are offered");
-    const context = { tenantId: "acme", route: "/x", offer: usdc, nowMs: NOW_MS };
+    const context = { ...PLACE, offer: usdc };
     const refusal = (quote: QuotedTerms | null) =>
       refuseTerms(paymentFor(usdc), { ...context, quote });
     expect(refusal(null)).toBeNull();
@@ -265,12 +267,22 @@ describe("a payment", () => {
     expect(refusal({ ...quoteFor(usdc), facilitator })).toBe("offer_not_matched");
   });
 
+  test("fits the URL that it names, or any when it names none", () => {
+    if (usdc === undefined) throw new Error("three are offered");
+    const context = { ...PLACE, offer: usdc, quote: quoteFor(usdc) };
+    const refusal = (resourceUrl: string | null) =>
+      refuseTerms({ ...paymentFor(usdc), resourceUrl }, context);
+    expect(refusal(null)).toBeNull();
+    expect(refusal(PLACE.resourceUrl)).toBeNull();
+    expect(refusal(`${PLACE.resourceUrl}?other=1`)).toBe("resource_mismatch");
+  });
+
   test("that is bound to a facilitator needs the quote that names it", () => {
     if (solana === undefined) throw new Error("three are offered");
     const facilitator = { facilitatorId: "payai", extra: { feePayer: "its address" } };
     const token = signQuote(quoteFor({ ...solana, facilitator }), new Uint8Array(16), SECRET);
     expect(readQuote(token, SECRET)?.facilitator).toEqual(facilitator);
-    const context = { tenantId: "acme", route: "/x", offer: solana, nowMs: NOW_MS };
+    const context = { ...PLACE, offer: solana };
     expect(refuseTerms(paymentFor(tether), { ...context, quote: null })).toBe("quote_invalid");
     const unnamed = { ...context, quote: quoteFor(solana) };
     expect(refuseTerms(paymentFor(tether), unnamed)).toBe("offer_not_matched");

@@ -16,6 +16,7 @@ import {
 
 const config = configOf(env);
 const NOW_MS = Date.now();
+const CITIES = ["cities"];
 const VALID_UNTIL_SECONDS = Math.floor(NOW_MS / 1_000) + 300;
 
 async function seller(): Promise<TestTenant> {
@@ -58,8 +59,14 @@ function quotedUnder(
     new Uint8Array(16),
     secret,
   );
-  return { accepted: { ...terms, amount: "1000", quote, paymentFlow: "authorization" } };
+  return {
+    accepted: { ...terms, amount: "1000", quote, paymentFlow: "authorization" },
+    value: 1_000n,
+  };
 }
+
+/** What a v1 payment says: nothing but the amount. */
+const inV1 = (value: bigint) => ({ accepted: null, value });
 
 test("the version that was quoted serves the payment, until its quote expires", async () => {
   const tenant = await seller();
@@ -68,11 +75,11 @@ test("the version that was quoted serves the payment, until its quote expires", 
   await deploy(tenant, "$0.5");
   const second = await onSale(tenant);
   const payment = quotedUnder(first);
-  expect(await saleFor(env, config, second, payment, NOW_MS)).toEqual({
+  expect(await saleFor(env, config, second, payment, CITIES, NOW_MS)).toEqual({
     snapshot: first,
     offeredUntilSeconds: VALID_UNTIL_SECONDS,
   });
-  expect(await saleFor(env, config, second, payment, VALID_UNTIL_SECONDS * 1_000)).toEqual({
+  expect(await saleFor(env, config, second, payment, CITIES, VALID_UNTIL_SECONDS * 1_000)).toEqual({
     snapshot: second,
     offeredUntilSeconds: null,
   });
@@ -84,8 +91,8 @@ test("an edge that has not heard of the new version serves its quotes all the sa
   const behind = await onSale(tenant);
   await deploy(tenant, "$0.5");
   const ahead = await onSale(tenant);
-  const sale = await saleFor(env, config, behind, quotedUnder(ahead), NOW_MS);
-  expect(sale.snapshot).toEqual(ahead);
+  const sale = await saleFor(env, config, behind, quotedUnder(ahead), CITIES, NOW_MS);
+  expect(sale.snapshot).toMatchObject({ version: ahead.version, routes: ahead.routes });
 });
 
 test("what a quote of an earlier version needs is there, secrets too", async () => {
@@ -111,7 +118,14 @@ test("what a quote of an earlier version needs is there, secrets too", async () 
   const first = await onSale(tenant);
   expect(Object.keys(first.secrets)).toEqual(["WEATHER_KEY"]);
   await deploy(tenant);
-  const { snapshot } = await saleFor(env, config, await onSale(tenant), quotedUnder(first), NOW_MS);
+  const { snapshot } = await saleFor(
+    env,
+    config,
+    await onSale(tenant),
+    quotedUnder(first),
+    CITIES,
+    NOW_MS,
+  );
   expect(snapshot.routes.map(({ path }) => path)).toEqual(["/weather"]);
   expect(Object.keys(snapshot.secrets)).toEqual(["WEATHER_KEY"]);
 });
@@ -124,13 +138,13 @@ test("no quote, one we did not sign and another tenant's are served by what is o
   await deploy(other);
   const snapshot = await onSale(tenant);
   const payments = [
-    { accepted: null },
+    inV1(500_000n),
     quotedUnder(first, VALID_UNTIL_SECONDS, "another-secret-0123456789-0123456789"),
     quotedUnder({ ...(await onSale(other)), version: 7 }),
     quotedUnder({ ...first, version: 7 }),
   ];
   for (const payment of payments) {
-    expect(await saleFor(env, config, snapshot, payment, NOW_MS)).toEqual({
+    expect(await saleFor(env, config, snapshot, payment, CITIES, NOW_MS)).toEqual({
       snapshot,
       offeredUntilSeconds: null,
     });
@@ -149,7 +163,7 @@ test("while the directory fails, what is on sale serves the payment", async () =
     },
   };
   const DB = Object.assign(Object.create(null), broken) as D1Database;
-  const sale = await saleFor({ DB }, config, snapshot, quotedUnder(first), NOW_MS);
+  const sale = await saleFor({ DB }, config, snapshot, quotedUnder(first), CITIES, NOW_MS);
   expect(sale.snapshot).toEqual(snapshot);
 });
 
@@ -159,6 +173,33 @@ test("a deleted tenant sells nothing by its quotes", async () => {
   const first = await onSale(tenant);
   await call(`DELETE /v1/tenant?confirm=${tenant.tenantId}`, { credential: tenant.apiKey });
   const gone = await onSale(tenant);
-  const { snapshot } = await saleFor(env, config, gone, quotedUnder(first), NOW_MS);
+  const { snapshot } = await saleFor(env, config, gone, quotedUnder(first), CITIES, NOW_MS);
   expect(snapshot.routes).toEqual([]);
+});
+
+test("a v1 payment of a price that was replaced is honoured for as long as a payer has to sign", async () => {
+  const tenant = await seller();
+  await deploy(tenant, "$0.001");
+  await deploy(tenant, "$0.5");
+  const snapshot = await onSale(tenant);
+  const replacedAtMs = snapshot.replaced?.atMs ?? 0;
+  const soldTo = async (value: bigint, nowMs: number, segments = CITIES) =>
+    (await saleFor(env, config, snapshot, inV1(value), segments, nowMs)).snapshot.version;
+  expect(await soldTo(1_000n, replacedAtMs + 1_000)).toBe(1);
+  expect(await soldTo(1_000n, replacedAtMs + 301_000)).toBe(2);
+  expect(await soldTo(500_000n, replacedAtMs + 1_000)).toBe(2);
+  expect(await soldTo(7n, replacedAtMs + 1_000)).toBe(2);
+  expect(await soldTo(1_000n, replacedAtMs + 1_000, ["elsewhere"])).toBe(2);
+});
+
+test("what a rollback took off sale is what it replaced", async () => {
+  const tenant = await seller();
+  await deploy(tenant, "$0.001");
+  const first = await onSale(tenant);
+  expect(first.replaced).toBeUndefined();
+  await deploy(tenant, "$0.5");
+  await call(`POST /v1/deployments/${first.deploymentId}/rollback`, {
+    credential: tenant.apiKey,
+  });
+  expect(await onSale(tenant)).toMatchObject({ version: 1, replaced: { version: 2 } });
 });

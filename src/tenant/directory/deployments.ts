@@ -190,7 +190,9 @@ async function readSnapshotOf(
     .parse(row);
   if (tenant.deletedAtMs !== null) return snapshotOfDeleted(tenant, tenant.deletedAtMs);
   const routes = deployed.routes ?? [];
+  const replaced = version === null ? await readReplaced(db, tenant) : null;
   return {
+    ...(replaced === null ? {} : { replaced }),
     tenantId: tenant.tenantId,
     serial: tenant.serial,
     plan: tenant.plan,
@@ -203,6 +205,24 @@ async function readSnapshotOf(
     secrets: await readNamedSecrets(db, tenant.serial, routes),
     limitOverrides: await readOverridesInForce(db, tenant.serial, Date.now()),
   };
+}
+
+/** The version that was on sale before the active one, and when it was taken off. */
+async function readReplaced(
+  db: D1Database,
+  { serial, activeVersion }: TenantRecord,
+): Promise<TenantSnapshot["replaced"] | null> {
+  const row = await db
+    .prepare(
+      `SELECT earlier.version, MIN(later.at_ms) AS atMs FROM activations AS later
+       JOIN activations AS earlier ON earlier.sequence = (
+         SELECT MAX(sequence) FROM activations WHERE tenant_serial = ?1 AND version <> ?2)
+       WHERE later.tenant_serial = ?1 AND later.sequence > earlier.sequence
+       GROUP BY earlier.version`,
+    )
+    .bind(serial, activeVersion)
+    .first();
+  return row === null ? null : z.object({ version: versionSchema, atMs: versionSchema }).parse(row);
 }
 
 /** Enough to answer payments that were made before. */
