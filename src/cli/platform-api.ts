@@ -40,7 +40,12 @@ import { walletChallengeResponseSchema } from "../contracts/wallet.ts";
 import type { WalletChallengeResponse, WalletProof } from "../contracts/wallet.ts";
 import { secretListSchema, secretViewSchema } from "../contracts/secrets.ts";
 import type { SecretList, SecretView } from "../contracts/secrets.ts";
-import { type UsageReport, usageReportSchema } from "../contracts/usage.ts";
+import {
+  type SuspensionState,
+  suspensionStateSchema,
+  type UsageReport,
+  usageReportSchema,
+} from "../contracts/usage.ts";
 import type { RaisedLimits } from "../tenant/limits.ts";
 import { type DeletedTenant, deletedTenantSchema } from "../contracts/tenant-lifecycle.ts";
 import { CliError } from "./exit-codes.ts";
@@ -204,6 +209,21 @@ export class PlatformApi {
   deleteTenant(tenantId: string, reason: string): Promise<DeletedTenant> {
     const path = `/admin/tenants/${encodeURIComponent(tenantId)}/delete`;
     return this.#call(deletedTenantSchema, postJson(path, { confirm: tenantId, reason }));
+  }
+
+  /** As an operator. @param request.expiresAt ISO 8601; until it is resumed when left out */
+  suspendTenant(
+    tenantId: string,
+    request: { readonly reason: string; readonly expiresAt?: string | undefined },
+  ): Promise<SuspensionState> {
+    const path = `/admin/tenants/${encodeURIComponent(tenantId)}/suspend`;
+    return this.#call(suspensionStateSchema, postJson(path, request));
+  }
+
+  /** As an operator. */
+  resumeTenant(tenantId: string, reason: string): Promise<SuspensionState> {
+    const path = `/admin/tenants/${encodeURIComponent(tenantId)}/resume`;
+    return this.#call(suspensionStateSchema, postJson(path, { reason }));
   }
 
   /** An answer of lines (NDJSON) as it comes. @param path of an export, or the URL of rows that it names */

@@ -11,9 +11,18 @@ const LOOPBACK_HOSTS: ReadonlySet<string> = new Set(["127.0.0.1", "localhost", "
 /** Origin of the platform: the flag, then CLAW_URL, then a local one. */
 export function platformUrl(flag: string | undefined): string {
   // An empty variable is how a shell unsets one for a single command.
-  const text = flag ?? (process.env["CLAW_URL"] || DEFAULT_URL);
+  return originOf("CLAW_URL", flag ?? (process.env["CLAW_URL"] || DEFAULT_URL));
+}
+
+/** Origin of the operators' host, where the platform has one: the flag, then CLAW_ADMIN_URL, then the platform. */
+export function adminUrl(flag: string | undefined): string {
+  const text = flag ?? process.env["CLAW_ADMIN_URL"];
+  return text ? originOf("CLAW_ADMIN_URL", text) : platformUrl(undefined);
+}
+
+function originOf(variable: string, text: string): string {
   if (!URL.canParse(text)) {
-    throw new CliError("usage", `CLAW_URL: ${JSON.stringify(text)} is not a URL`);
+    throw new CliError("usage", `${variable}: ${JSON.stringify(text)} is not a URL`);
   }
   return new URL(text).origin;
 }

@@ -8,6 +8,7 @@ import { chainTestClient } from "../../src/local/chain-test-client.ts";
 import { periodAt } from "../../src/tenant/budgets.ts";
 import { PLANS } from "../../src/tenant/plans.ts";
 import { tokenBalance } from "../support/chain-facts.ts";
+import { runClaw } from "../support/dev-process.ts";
 import { OriginServer, heldAnswer } from "../support/origin-server.ts";
 import { Payer, send } from "../support/payer.ts";
 import { OPERATOR_TOKEN, type TestTenant, TestWorld } from "../support/platform.ts";
@@ -60,8 +61,8 @@ async function usageOf({ tenantId }: TestTenant) {
   return usageReportSchema.parse(await operator(`GET /tenants/${tenantId}/usage`));
 }
 
-async function setSuspension({ tenantId }: TestTenant, step: "suspend" | "resume") {
-  const answer = await operator(`POST /tenants/${tenantId}/${step}`, { reason: "a test" });
+async function suspend({ tenantId }: TestTenant) {
+  const answer = await operator(`POST /tenants/${tenantId}/suspend`, { reason: "a test" });
   return suspensionStateSchema.parse(answer).suspension;
 }
 
@@ -171,7 +172,10 @@ test("a script that runs away is suspended, with a word to operators; one comman
   await expectAlert(tenant, "tenant_suspended");
   await expectOtherSells();
 
-  expect(await setSuspension(tenant, "resume")).toBeNull();
+  const release = ["tenant", "resume", tenant.tenantId, "--reason", "the script is fixed"];
+  expect(
+    await runClaw(release, { env: { CLAW_URL: world.url, CLAW_OPERATOR_TOKEN: OPERATOR_TOKEN } }),
+  ).toMatchObject({ code: 0 });
   // The payment that was refused is still good.
   expect(await send(urlOf("fine"), refused.header)).toMatchObject({ status: 200, body: "fine" });
 });
@@ -188,7 +192,7 @@ test("a suspension is immediate: calls under way are finished and charged, the n
   const underWay = buyers.map((buyer) => buyer.pay(url));
   await vi.waitFor(() => expect(origin.calls).toBe(buyers.length), SOON);
 
-  const suspended = await setSuspension(tenant, "suspend");
+  const suspended = await suspend(tenant);
   expect(suspended).toMatchObject({ reason: "a test", untilMs: null });
   const next = await payer.pay(`${url}?next`);
   expect(next).toMatchObject({ status: 503, code: "tenant_suspended" });

@@ -13,6 +13,8 @@ const COMMANDS = [
   "golden",
   "init",
   "tenant create",
+  "tenant suspend",
+  "tenant resume",
   "tenant delete",
   "operator token",
   "upload",

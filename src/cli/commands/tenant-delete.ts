@@ -5,7 +5,7 @@ import { CliError } from "../exit-codes.ts";
 import { jsonOption, newCommand, parseOptions } from "../options.ts";
 import { formatTime, printResult } from "../output.ts";
 import { PlatformApi } from "../platform-api.ts";
-import { platformUrl, resolveApiKey } from "../profile.ts";
+import { adminUrl, platformUrl, resolveApiKey } from "../profile.ts";
 
 const optionsSchema = z.object({
   ...jsonOption,
@@ -32,11 +32,14 @@ export function deleteTenantCommand(): Command {
         throw new CliError("usage", `--confirm: must be ${tenantId}`);
       }
       const { reason, operatorToken } = options;
-      const url = platformUrl(options.url);
       const deleted =
         operatorToken === undefined
-          ? await asOwner(url, tenantId, reason)
-          : await asOperator(new PlatformApi(url, operatorToken), tenantId, reason);
+          ? await asOwner(platformUrl(options.url), tenantId, reason)
+          : await asOperator(
+              new PlatformApi(adminUrl(options.url), operatorToken),
+              tenantId,
+              reason,
+            );
       printResult(
         options.json,
         deleted,

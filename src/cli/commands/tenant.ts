@@ -9,8 +9,9 @@ import { jsonOption, newCommand, parseOptions } from "../options.ts";
 import { formatFields, printResult } from "../output.ts";
 import { PlatformApi } from "../platform-api.ts";
 import { platformUrl, resolveOperatorToken } from "../profile.ts";
-import { deleteTenantCommand } from "./tenant-delete.ts";
 import { proveWallet } from "../wallet-proof.ts";
+import { deleteTenantCommand } from "./tenant-delete.ts";
+import { resumeTenantCommand, suspendTenantCommand } from "./tenant-suspension.ts";
 
 const optionsSchema = z.object({
   ...jsonOption,
@@ -27,8 +28,10 @@ const optionsSchema = z.object({
 
 export function tenantCommand(): Command {
   return new Command("tenant")
-    .description("create tenants (operator) and delete them")
+    .description("create, suspend and resume tenants (operator), and delete them")
     .addCommand(createCommand())
+    .addCommand(suspendTenantCommand())
+    .addCommand(resumeTenantCommand())
     .addCommand(deleteTenantCommand());
 }
 
