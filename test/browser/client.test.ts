@@ -44,10 +44,12 @@ async function exampleIn(document: string): Promise<string> {
   return program.replace(DOCUMENTED, base);
 }
 
-/** The next settlement moves the money, and its reply is lost. */
-function loseNextReply() {
-  const fault = { operation: "settle", fault: "settle-then-lost", times: 1 } as const;
-  return world.facilitators[0].control.inject(fault);
+/** The next settlement moves the money, and its reply is lost, whichever facilitator it goes to. */
+async function loseNextReply(): Promise<void> {
+  for (const { control } of world.facilitators) {
+    await control.clear();
+    await control.inject({ operation: "settle", fault: "settle-then-lost", times: 1 });
+  }
 }
 
 /** Payments that have reached the tenant. */
