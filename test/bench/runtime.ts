@@ -180,6 +180,16 @@ const NEVER_CALLED: Route["handler"] = {
   auth: null,
 };
 
+/** Only a dataset is read while its payment is verified. */
+const NEVER_READ: Route["handler"] = {
+  kind: "dataset",
+  dataset: "bench",
+  store: "bench",
+  mode: "list",
+  key: null,
+  columns: [],
+};
+
 function snapshotOf(tenantId: TenantId): TenantSnapshot {
   return {
     tenantId,
@@ -192,7 +202,7 @@ function snapshotOf(tenantId: TenantId): TenantSnapshot {
     deploymentId: "dep_bench",
     routes: [
       routeOf(ROUTE_PATH, "after", NEVER_CALLED),
-      routeOf(DELAYED_PATH, "alongside", NEVER_CALLED),
+      routeOf(DELAYED_PATH, "alongside", NEVER_READ),
     ],
     secrets: {},
     limitOverrides: [],
