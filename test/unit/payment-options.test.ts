@@ -234,8 +234,12 @@ describe("the prices of a manifest", () => {
 describe("a payment", () => {
   const [tether, usdc, solana] = offersFor(THREE);
   const offers = offersFor(THREE);
-  const resourceUrl = "https://402claw.example/t/acme/x";
-  const PLACE = { tenantId: "acme", route: "/x", resourceUrl, nowMs: NOW_MS };
+  const PLACE = {
+    tenantId: "acme",
+    route: "/x",
+    resourceUrl: "https://402claw.example/t/acme/x",
+    nowMs: NOW_MS,
+  };
 
   test("is for the option that it says it accepted; in v1 for the one of its network", () => {
     if (usdc === undefined) throw new Error("three are offered");
