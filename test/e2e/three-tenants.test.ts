@@ -176,6 +176,19 @@ describe("the plan decides", () => {
     expect(statuses).toEqual([413, 200, 200]);
   });
 
+  test("how long an answer may be: no plan stores a longer one, and nothing is charged", async () => {
+    const outcomes = await onEachPlan(async (shop) => {
+      const { answer } = shop.origin;
+      shop.origin.answer = (_request, response) => {
+        response.end(new Uint8Array(PLANS[shop.plan].limits.responseBytesMax + 1));
+      };
+      const { code, paymentStatus } = await payer.pay(urlOf(shop, "/page?long-answer"));
+      shop.origin.answer = answer;
+      return `${code} ${paymentStatus}`;
+    });
+    expect(new Set(outcomes)).toEqual(new Set(["response_too_large not-charged"]));
+  });
+
   test("how many requests code may make", async () => {
     const { subRequests } = PLANS.free.limits;
     const urls = Array.from({ length: subRequests + 1 }, () => "https://api.example.com/");
