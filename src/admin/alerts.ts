@@ -7,7 +7,7 @@ import * as z from "zod";
 import { ledgerOf } from "../../durable-objects/settlement-ledger/client.ts";
 import { enqueueDeliveries } from "../alerts/alert-queue.ts";
 import { redeliverRequestSchema } from "../contracts/admin-alerts.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import {
   limitBody,
   parseJsonBody,

@@ -14,7 +14,7 @@ import {
   forceFacilitatorRequestSchema,
 } from "../contracts/admin-facilitators.ts";
 import { DEFAULT_REGION, REGIONS, type Region } from "../facilitator/region.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { limitBody, parseJsonBody, SMALL_BODY_BYTES_MAX } from "../tenant-api/request.ts";
 import { type OperatorEnv, requireOperator } from "../tenant-api/require-operator.ts";
 import { auditStatement, listAudit } from "../tenant/directory/audit.ts";

@@ -1,5 +1,5 @@
 import { createMiddleware } from "hono/factory";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import type { OperatorEnv } from "../tenant-api/require-operator.ts";
 import { readTenant, type TenantRecord } from "../tenant/directory/tenants.ts";
 import { type TenantId, parseTenantId } from "../tenant/tenant-id.ts";

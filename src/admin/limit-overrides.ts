@@ -11,7 +11,7 @@ import {
   decideOverrideSchema,
   overrideStatusSchema,
 } from "../contracts/limit-overrides.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import {
   type Fault,
   limitBody,

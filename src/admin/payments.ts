@@ -11,7 +11,7 @@ import {
   shownStateSchema,
 } from "../contracts/admin-payments.ts";
 import { tenantOfPaymentId } from "../payment/payment-id.ts";
-import { problem, type ProblemCode } from "../payment/problem.ts";
+import { problem, type ProblemCode } from "../payment/problems/problem.ts";
 import {
   limitBody,
   parseJsonBody,

@@ -3,7 +3,7 @@ import { type Context, Hono } from "hono";
 import { ledgerOf } from "../../durable-objects/settlement-ledger/client.ts";
 import { refundRequestSchema } from "../contracts/admin-payments.ts";
 import { tenantOfPaymentId } from "../payment/payment-id.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import type { RefundSource } from "../settlement/payment.ts";
 import { refundAnswer, refundRefused } from "../tenant-api/refund-answer.ts";
 import { depositListQuerySchema } from "../tenant-api/refunds.ts";

@@ -10,7 +10,7 @@ import {
   resumeRequestSchema,
   suspendRequestSchema,
 } from "../contracts/usage.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { limitBody, parseJsonBody, refuse, SMALL_BODY_BYTES_MAX } from "../tenant-api/request.ts";
 import { requireOperator } from "../tenant-api/require-operator.ts";
 import { readUsageReport } from "../tenant-api/usage.ts";

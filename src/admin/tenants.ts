@@ -5,7 +5,7 @@ import { ledgerOf } from "../../durable-objects/settlement-ledger/client.ts";
 import type { AdminTenantDetail, AdminTenantList } from "../contracts/admin-api.ts";
 import { type CreatedApiKey, issueApiKeyRequestSchema } from "../contracts/api-keys.ts";
 import { deleteTenantRequestSchema } from "../contracts/tenant-lifecycle.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { deletionAnswer, refuseUnconfirmed } from "../tenant-api/deletion-answer.ts";
 import { freshApiKey } from "../tenant-api/fresh-api-key.ts";
 import { networkOf } from "../tenant-api/network.ts";

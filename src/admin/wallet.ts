@@ -1,7 +1,7 @@
 /** `/admin/tenants/{id}/wallet`: what its tenant sees, and the operators' way to cancel a change. */
 import { Hono } from "hono";
 import * as z from "zod";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { reasonSchema } from "../contracts/admin-payments.ts";
 import { limitBody, parseJsonBody, SMALL_BODY_BYTES_MAX } from "../tenant-api/request.ts";
 import { requireOperator } from "../tenant-api/require-operator.ts";

@@ -1,7 +1,7 @@
 /** The answer to a payment that is not taken: why, and what its client can do about it (docs/errors.md). */
 import { PAYMENT_REQUIRED_HEADER } from "../payment/header-codec.ts";
 import { PERMIT2_ADDRESS } from "../payment/permit2-contracts.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { type ChallengeReason, challenge } from "./challenge.ts";
 import type { IdentifiedCall, Refusal } from "./identified-call.ts";
 

@@ -4,7 +4,7 @@ import { receiptExtensions } from "../payment/extensions/offer-receipt.ts";
 import { signingKeyOf } from "../payment/extensions/signing-key.ts";
 import { PAYMENT_RESPONSE_HEADER, encodeHeader } from "../payment/header-codec.ts";
 import { platformUrl } from "../payment/platform-url.ts";
-import { type ProblemCode, problem } from "../payment/problem.ts";
+import { type ProblemCode, problem } from "../payment/problems/problem.ts";
 import { retryAfterSeconds } from "../payment/retry-after.ts";
 import { settlementHeader } from "../payment/settlement-header.ts";
 import { reportAnswer, reportWhenWritten } from "./answered.ts";

@@ -8,7 +8,7 @@ import type { DatasetHandlerDefinition, Route, TenantSnapshot } from "../contrac
 import { SAMPLE_DATASETS_MAX } from "../dataset/limits.ts";
 import { OPERATORS } from "../dataset/predicate.ts";
 import { offersOf, requirementsV2 } from "../payment/offer.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import type { JsonObject } from "../payment/wire.ts";
 import { atomicToPrice } from "../tenant/price.ts";
 import { datasetSample } from "./dataset-sample.ts";

@@ -6,7 +6,7 @@ import { ConfigError } from "../config-source.ts";
 import { configOf } from "../config.ts";
 import { tenantOfPaymentId } from "../payment/payment-id.ts";
 import { atOrigin, platformOrigin } from "../payment/platform-url.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { retryAfterSeconds } from "../payment/retry-after.ts";
 import { tenantApi } from "../tenant-api/tenant-api.ts";
 import { forAnyOrigin, preflight } from "./cors.ts";

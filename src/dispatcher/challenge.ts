@@ -12,7 +12,7 @@ import {
   paymentRequiredV1,
   paymentRequiredV2,
 } from "../payment/offer.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { QUOTE_NONCE_BYTES, signQuote } from "../payment/quote-token.ts";
 import { discoveredRoute } from "./discovered-route.ts";
 import { type PaidRoute, offersInV1 } from "./paid-route.ts";

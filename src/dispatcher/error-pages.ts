@@ -3,7 +3,7 @@ import { type Context, Hono } from "hono";
 import { accepts } from "hono/accepts";
 import { html } from "hono/html";
 import { platformUrl } from "../payment/platform-url.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import {
   type Charged,
   type ExplainedCode,
@@ -11,7 +11,7 @@ import {
   type NextSend,
   REFUSAL_CODES,
   explainCode,
-} from "../payment/problem-guide.ts";
+} from "../payment/problems/problem-guide.ts";
 import type { JsonObject } from "../payment/wire.ts";
 import { type Html, htmlPage, inlineText } from "./html-page.ts";
 

@@ -9,7 +9,7 @@ import type {
   HandlerUsage,
   SettlementSummary,
 } from "../contracts/ledger.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { FULFILMENT_ATTEMPTS_MAX } from "../settlement/fulfilment.ts";
 import {
   answerBuffered,

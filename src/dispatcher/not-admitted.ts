@@ -1,5 +1,5 @@
 import type { ClaimReply } from "../contracts/ledger.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { retryAfterSeconds } from "../payment/retry-after.ts";
 
 /** A payment that could be taken, for a tenant that takes none now. It stays good: nothing was charged. */

@@ -1,7 +1,7 @@
 /** The OpenAPI 3.1 document of a tenant's API: what is sold, what it takes and gives, at which price. Pure. */
 import type { Route, TenantSnapshot } from "../contracts/snapshot.ts";
 import { type RouteParameter, routeSchema } from "../dataset/route-schema.ts";
-import { GUIDED_CODES, explainProblem } from "../payment/problem-guide.ts";
+import { GUIDED_CODES, explainProblem } from "../payment/problems/problem-guide.ts";
 import type { JsonObject } from "../payment/wire.ts";
 
 /** What a route costs, as its 402 would say it. */

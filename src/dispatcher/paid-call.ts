@@ -6,7 +6,7 @@
  */
 import type { ClaimGrant } from "../contracts/ledger.ts";
 import { chargedOf } from "../payment/charge.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { reportExceedance } from "../runtime/limit-exceeded.ts";
 import { effectiveLimits } from "../tenant/limits.ts";
 import { afterClaim, answerDeclined, answerFree, answerPaid, paidHeaders } from "./answers.ts";

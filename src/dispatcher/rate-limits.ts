@@ -1,5 +1,5 @@
 /** 429: who asks too often without paying, and whose payments come to nothing too often. */
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { retryAfterSeconds } from "../payment/retry-after.ts";
 import { callerNetwork } from "./caller-network.ts";
 

@@ -8,7 +8,7 @@ import {
   SIGN_IN_HEADER,
   checkSignIn,
 } from "../payment/extensions/sign-in-with-x.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { effectiveLimits } from "../tenant/limits.ts";
 import { answerReplay, retryable } from "./answers.ts";
 import { challenge } from "./challenge.ts";

@@ -8,7 +8,7 @@ import type {
 import type { Collection } from "../contracts/snapshot.ts";
 import { attemptLeaseMs } from "../facilitator/attempt-lease.ts";
 import { authorizationOf } from "../payment/decode-payment.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { effectiveLimits } from "../tenant/limits.ts";
 import type { RunMeter } from "../runtime/run-meter.ts";
 import { answerSettlementFailed, answerUnknown } from "./answers.ts";

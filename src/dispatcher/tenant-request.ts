@@ -6,7 +6,7 @@ import type { PaymentKind } from "../facilitator/payment-kind.ts";
 import { regionOf } from "../facilitator/region.ts";
 import { SIGN_IN_HEADER } from "../payment/extensions/sign-in-with-x.ts";
 import { paidAsset } from "../payment/paid-asset.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { readSnapshot } from "../tenant/snapshots.ts";
 import { answerBroken } from "./answers.ts";
 import { apiDocument } from "./api-documents.ts";

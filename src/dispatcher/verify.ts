@@ -1,4 +1,4 @@
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { retryAfterSeconds } from "../payment/retry-after.ts";
 import { answerRefused } from "./answer-refused.ts";
 import type { IdentifiedCall, PaidCall } from "./identified-call.ts";

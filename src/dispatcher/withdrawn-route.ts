@@ -2,7 +2,7 @@
  * A payment for a URL where nothing is sold, or not any more. A known payment gets what it would have got before the
  * route was removed; one that was never seen has nothing to buy here.
  */
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { settlementHeader } from "../payment/settlement-header.ts";
 import { effectiveLimits } from "../tenant/limits.ts";
 import { answerKnown } from "./answers.ts";

@@ -17,7 +17,7 @@ import { DOWNLOAD_PAGE_ROWS } from "../dataset/limits.ts";
 import { parseDownloadQuery, parseItemQuery, parseQuery } from "../dataset/parse-query.ts";
 import type { ParameterFailure } from "../dataset/query-parameters.ts";
 import { formatRows, rowFormat } from "../dataset/row-format.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import type { Handler, HandlerContext } from "./handler.ts";
 
 type Call = Pick<HandlerContext, "params">;

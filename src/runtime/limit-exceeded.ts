@@ -1,6 +1,6 @@
 /** What a run over a limit of its tenant comes to: nothing is sold, and it is logged and counted. */
 import { waitUntil } from "cloudflare:workers";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { countLimitExceedance } from "../tenant/directory/limit-exceedances.ts";
 import type { TenantId } from "../tenant/tenant-id.ts";
 

@@ -8,7 +8,7 @@ import type { DatasetError } from "../dataset/dataset-error.ts";
 import { datasetFormatOf } from "../dataset/dataset-format.ts";
 import { UPLOAD_BYTES_MAX } from "../dataset/limits.ts";
 import { parseDataset } from "../dataset/parse-dataset.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import {
   countOtherDatasets,
   type DatasetVersion,

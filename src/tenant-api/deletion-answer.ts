@@ -1,6 +1,6 @@
 import type { OpenBusiness } from "../contracts/open-business.ts";
 import type { DeletedTenant } from "../contracts/tenant-lifecycle.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import type { Deletion } from "../tenant/delete-tenant.ts";
 import type { TenantId } from "../tenant/tenant-id.ts";
 import { refuse } from "./request.ts";

@@ -4,7 +4,7 @@ import * as z from "zod";
 import { configOf } from "../config.ts";
 import { manifestSchema } from "../contracts/manifest.ts";
 import type { DeploymentList } from "../contracts/tenant-api.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { originTermsOf } from "../runtime/egress/origin-policy.ts";
 import { deployScripts, type ScriptDeployment } from "../runtime/script/deploy-scripts.ts";
 import { missingParts } from "../tenant/deployment-parts.ts";

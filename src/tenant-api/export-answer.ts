@@ -1,6 +1,6 @@
 import { openDataset } from "../../durable-objects/dataset-store/client.ts";
 import type { ExportLine } from "../contracts/export.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { downloadRows } from "../runtime/dataset.ts";
 import { readDatasetVersion } from "../tenant/directory/export-rows.ts";
 import type { TenantRecord } from "../tenant/directory/tenants.ts";

@@ -7,7 +7,7 @@ import {
   type RotatedApiKey,
   rotateApiKeyRequestSchema,
 } from "../contracts/api-keys.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { apiKeyPrefix, hashApiKey, parseApiKey } from "../tenant/api-key.ts";
 import { bearerCredential } from "../tenant/credentials.ts";
 import {

@@ -7,7 +7,7 @@ import {
   overrideViewSchema,
   requestOverrideSchema,
 } from "../contracts/limit-overrides.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { listLimitExceedances } from "../tenant/directory/limit-exceedances.ts";
 import {
   listOverrides,

@@ -4,7 +4,7 @@ import { ledgerOf } from "../../durable-objects/settlement-ledger/client.ts";
 import { createPayoutRequestSchema, type Payout } from "../contracts/tenant-api.ts";
 import type { PayoutReply } from "../contracts/ledger.ts";
 import { tenantOfPaymentId } from "../payment/payment-id.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { auditStatement } from "../tenant/directory/audit.ts";
 import { booksOf } from "./books.ts";
 import { limitBody, parseJsonBody, SMALL_BODY_BYTES_MAX } from "./request.ts";

@@ -6,7 +6,7 @@ import type { ReceiptQuery } from "../contracts/ledger.ts";
 import { addressSchema } from "../contracts/address.ts";
 import { paymentStateSchema } from "../contracts/tenant-api.ts";
 import { tenantOfPaymentId } from "../payment/payment-id.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { parseQuery } from "./request.ts";
 import { receiptsToCsv } from "./receipts-csv.ts";
 import { requireTenant, type TenantEnv } from "./require-tenant.ts";

@@ -1,5 +1,5 @@
 import type { RefundReply } from "../contracts/refunds.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import type { TenantRecord } from "../tenant/directory/tenants.ts";
 
 /** Why a tenant can give nothing back through the platform; null when it can. */

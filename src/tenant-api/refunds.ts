@@ -6,7 +6,7 @@ import { type Context, Hono } from "hono";
 import * as z from "zod";
 import { ledgerOf } from "../../durable-objects/settlement-ledger/client.ts";
 import { tenantOfPaymentId } from "../payment/payment-id.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import type { RefundSource } from "../settlement/payment.ts";
 import { auditStatement } from "../tenant/directory/audit.ts";
 import { refundAnswer, refundRefused } from "./refund-answer.ts";

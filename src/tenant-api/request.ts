@@ -1,7 +1,7 @@
 /** Requests of the control plane, parsed at the boundary: each field that is wrong is named, with what it must be. */
 import { bodyLimit } from "hono/body-limit";
 import * as z from "zod";
-import { problem, type ProblemCode } from "../payment/problem.ts";
+import { problem, type ProblemCode } from "../payment/problems/problem.ts";
 
 /** Requests other than uploads and manifests are a few short fields. */
 export const SMALL_BODY_BYTES_MAX = 16 * 1024;

@@ -1,6 +1,6 @@
 import { createMiddleware } from "hono/factory";
 import { configOf } from "../config.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { bearerCredential } from "../tenant/credentials.ts";
 import { findOperator } from "../tenant/operators.ts";
 

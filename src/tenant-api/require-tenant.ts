@@ -1,5 +1,5 @@
 import { createMiddleware } from "hono/factory";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { bearerCredential, findTenantByCredential } from "../tenant/credentials.ts";
 import type { TenantRecord } from "../tenant/directory/tenants.ts";
 

@@ -8,7 +8,7 @@ import {
   scriptBundleSchema,
   scriptNameSchema,
 } from "../contracts/script.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { scriptRuntimeOf } from "../runtime/script/script-runtime-of.ts";
 import { storeScript } from "../runtime/script/script-store.ts";
 import { canonicalScript } from "../runtime/script/script-version.ts";

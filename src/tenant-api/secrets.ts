@@ -8,7 +8,7 @@ import {
   type SecretView,
   secretNameSchema,
 } from "../contracts/secrets.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { deleteSecret, listSecrets, putSecret } from "../tenant/directory/secrets.ts";
 import { publishTenant } from "../tenant/publish-tenant.ts";
 import { platformKeysOf } from "../tenant/secrets/platform-keys.ts";

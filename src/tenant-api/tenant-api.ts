@@ -1,7 +1,7 @@
 /** `/v1`: the control plane for tenants, and for the operator who makes them. Mounted by the dispatcher. */
 import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import { balance } from "./balance.ts";
 import { datasets } from "./datasets.ts";
 import { deployments } from "./deployments.ts";

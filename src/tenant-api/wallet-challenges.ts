@@ -9,7 +9,7 @@ import {
   type WalletProof,
   walletChallengeRequestSchema,
 } from "../contracts/wallet.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import type { NewTenant } from "../tenant/directory/create-tenant.ts";
 import {
   insertChallenge,

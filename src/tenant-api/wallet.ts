@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import { configOf } from "../config.ts";
 import { type WalletView, changeWalletRequestSchema } from "../contracts/wallet.ts";
-import { problem } from "../payment/problem.ts";
+import { problem } from "../payment/problems/problem.ts";
 import {
   cancelWalletChange,
   readPendingChange,

@@ -1,7 +1,7 @@
 /** From a manifest to the routes on sale: everything a deployment is refused for, decided without I/O. */
 import type { DatasetDeclaration, Manifest, ManifestRoute } from "../contracts/manifest.ts";
 import type { Column, DatasetHandlerDefinition, Route } from "../contracts/snapshot.ts";
-import type { ProblemCode } from "../payment/problem.ts";
+import type { ProblemCode } from "../payment/problems/problem.ts";
 import { type ConnectionTerms, connectionFaults } from "../runtime/egress/connection-faults.ts";
 import { dispatchKey } from "../runtime/script/script-runtime.ts";
 import { type PriceTerms, priceFaults, pricesOf } from "./price-options.ts";

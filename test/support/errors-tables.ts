@@ -10,7 +10,7 @@ import {
   REFUSAL_CODES,
   explainProblem,
   explainRefusal,
-} from "../../src/payment/problem-guide.ts";
+} from "../../src/payment/problems/problem-guide.ts";
 
 export const ERRORS_DOCUMENT = join(import.meta.dirname, "../../docs/errors.md");
 

@@ -1,7 +1,11 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { PROBLEM_CODES } from "../../src/payment/problem.ts";
-import { GUIDED_CODES, REFUSAL_CODES, explainCode } from "../../src/payment/problem-guide.ts";
+import { PROBLEM_CODES } from "../../src/payment/problems/problem.ts";
+import {
+  GUIDED_CODES,
+  REFUSAL_CODES,
+  explainCode,
+} from "../../src/payment/problems/problem-guide.ts";
 import { ERRORS_DOCUMENT, withErrorsTables } from "../support/errors-tables.ts";
 
 test("docs/errors.md lists every code as the code explains it, and no other", () => {

@@ -4,8 +4,8 @@ import { expect, it } from "vitest";
 import * as z from "zod";
 import { dispatcher } from "../../src/dispatcher/app.ts";
 import { handlerOf } from "../../src/dispatcher/handlers.ts";
-import { PROBLEM_CODES } from "../../src/payment/problem.ts";
-import { REFUSAL_CODES } from "../../src/payment/problem-guide.ts";
+import { PROBLEM_CODES } from "../../src/payment/problems/problem.ts";
+import { REFUSAL_CODES } from "../../src/payment/problems/problem-guide.ts";
 
 const app = dispatcher(handlerOf);
 

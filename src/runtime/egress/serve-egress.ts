@@ -4,7 +4,7 @@
  * and counted like a first request.
  */
 import type { EgressUse } from "../../contracts/ledger.ts";
-import { problem } from "../../payment/problem.ts";
+import { problem } from "../../payment/problems/problem.ts";
 import type { EgressRefusal } from "./denials.ts";
 import { decideEgress } from "./policy.ts";
 import type { EgressProps } from "./props.ts";

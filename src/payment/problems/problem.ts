@@ -2,8 +2,8 @@
  * Every error this platform answers with: one table, one shape (RFC 9457 problem details). The code is the contract
  * with machines, the title is for people; `problem-guide.ts` explains each to them, on the page that `type` names.
  */
-import { platformUrl } from "./platform-url.ts";
-import type { JsonValue } from "./wire.ts";
+import { platformUrl } from "../platform-url.ts";
+import type { JsonValue } from "../wire.ts";
 
 const PROBLEMS = {
   // The paid path.

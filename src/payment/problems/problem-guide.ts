@@ -13,7 +13,7 @@ import {
   problemTitle,
 } from "./problem.ts";
 import { REFUSAL_GUIDES, type RefusalCode } from "./refusal-guides.ts";
-import type { JsonObject } from "./wire.ts";
+import type { JsonObject } from "../wire.ts";
 
 /** What became of the money; where it `depends`, the answer's `Payment-Status` says it. */
 export type Charged = "no" | "yes" | "unknown" | "depends";
