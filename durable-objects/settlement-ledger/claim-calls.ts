@@ -8,9 +8,10 @@ import type {
   PaidAnswerReply,
   PaidAnswerRequest,
 } from "../../src/contracts/ledger.ts";
+import type { PaymentStatus } from "../../src/contracts/tenant-api.ts";
 import { decideSignedIn } from "../../src/settlement/claim.ts";
 import type { Ledger } from "./ledger.ts";
-import { claimReply } from "./replies.ts";
+import { claimReply, claimedStatus, paymentStatus } from "./replies.ts";
 import type { SignIns } from "./sign-ins.ts";
 import type { Waiters } from "./waiters.ts";
 
@@ -19,7 +20,7 @@ const CLAIM_WAIT_MAX_MS = 5_000;
 
 export interface ClaimDependencies {
   readonly ledger: Ledger;
-  readonly signIns: SignIns;
+  readonly signIns: Pick<SignIns, "isUsable" | "use" | "newestAnswer">;
   readonly waiters: Waiters;
   readonly newPaymentId: () => string;
   readonly now: () => number;
@@ -37,7 +38,7 @@ export async function claimPayment(
     const isSignedIn = signIn !== null && signIns.isUsable(signIn, nowMs);
     const signedInAs = isSignedIn ? signIn.address : null;
     const decision = ledger.claim({ ...request, signedInAs }, newPaymentId(), nowMs);
-    if (decision.decision !== "in_progress" || nowMs >= deadlineMs) {
+    if (decision.decision !== "in_progress" || nowMs >= deadlineMs || waiters.isFull) {
       const isAnswer = decision.decision === "replay" || decision.decision === "fulfil";
       if (isSignedIn && isAnswer) signIns.use(signIn, nowMs);
       return claimReply(decision, (paymentId) => ledger.responseOf(paymentId));
@@ -70,4 +71,14 @@ export function paidAnswer(
     default:
       throw new Error(`a sign-in was answered ${reply.result}`);
   }
+}
+
+/** What anyone who has the id of an incoming payment may know; null when there is none of that id. */
+export function statusOf(
+  paymentId: string,
+  { ledger, now }: Pick<ClaimDependencies, "ledger" | "now">,
+): PaymentStatus | null {
+  const payment = ledger.payment(paymentId);
+  if (payment?.direction === "incoming") return paymentStatus(payment);
+  return ledger.isClaimed(paymentId, now()) ? claimedStatus(paymentId) : null;
 }

@@ -30,6 +30,12 @@ export class Claims {
     return this.#byIdentity.get(identity) ?? null;
   }
 
+  /** By the id that its payer was told. Rarely asked for, so it is looked for. */
+  ofPayment(paymentId: string): Claim | null {
+    for (const claim of this.#byIdentity.values()) if (claim.paymentId === paymentId) return claim;
+    return null;
+  }
+
   /** The newest claim that came with this payment identifier. */
   ofIdentifier(identifierHash: string): Claim | null {
     return this.#byIdentifier.get(identifierHash) ?? null;

@@ -62,15 +62,14 @@ export class Containment {
       return over(spent.limit, periodAt(spent.period, nowMs).untilMs - nowMs);
     }
     // Calls that are open have not been counted yet: each may be the last that the budget allows.
-    const callsLeft = Math.min(
-      limits.callsPerDay - usage.day.calls,
-      limits.callsPerMonth - usage.month.calls,
-    );
-    const places = Math.min(limits.concurrentCalls, callsLeft);
-    if (calls.openCalls >= places && calls.liveCalls(nowMs) >= places) {
-      const limit = places === callsLeft ? "callsPerDay" : "concurrentCalls";
+    const places = [
+      ["callsPerMonth", limits.callsPerMonth - usage.month.calls],
+      ["callsPerDay", limits.callsPerDay - usage.day.calls],
+      ["concurrentCalls", limits.concurrentCalls],
+    ] as const;
+    const [limit, left] = places.reduce((fewest, place) => (place[1] < fewest[1] ? place : fewest));
+    if (calls.openCalls >= left && calls.liveCalls(nowMs) >= left)
       return over(limit, PLACE_RETRY_MS);
-    }
     const retryAfterMs = this.#bucket.take(limits.requestsPerSecond, nowMs);
     return retryAfterMs === null ? null : over("requestsPerSecond", retryAfterMs);
   }

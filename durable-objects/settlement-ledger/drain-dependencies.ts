@@ -1,5 +1,6 @@
 /** Connects the alarm's work with the parts of the ledger's object. */
 import type { ChainReader } from "../../src/chain/port.ts";
+import { kindOfWire } from "../../src/facilitator/payment-kind.ts";
 import type { FacilitatorGateway } from "../../src/facilitator/port.ts";
 import type { TenantId } from "../../src/tenant/tenant-id.ts";
 import type { DrainDependencies } from "./drain.ts";
@@ -36,9 +37,9 @@ export function drainDependencies(parts: LedgerParts): DrainDependencies {
     },
     due: (nowMs, limit) => store.payments.due(nowMs, limit),
     chainOf: (network) => chains.get(network) ?? null,
-    facilitatorIds: ({ authorization: { network }, boundFacilitatorId }) =>
+    facilitatorIds: ({ paymentId, authorization: { network }, boundFacilitatorId }) =>
       facilitators.candidatesForSettle(
-        { x402Version: 2, network, scheme: "exact" },
+        kindOfWire(store.payments.wireOf(paymentId), network),
         boundFacilitatorId,
         parts.tenantId,
       ).facilitatorIds,

@@ -9,7 +9,6 @@ import type { WirePayment } from "../../src/payment/wire.ts";
 import { type NextStep, nextStep } from "../../src/settlement/next-step.ts";
 import type { SettleOutcome } from "../../src/settlement/outcome.ts";
 import type { Payment } from "../../src/settlement/payment.ts";
-import { retryDelayMs } from "../../src/settlement/retry-schedule.ts";
 import type { PaymentEvent, TransitionContext } from "../../src/settlement/event.ts";
 import { type DueSource, type Progress, runDrainPool } from "./drain-pool.ts";
 import { SettleSlots } from "./settle-slots.ts";
@@ -65,8 +64,7 @@ async function advance(
     if ((await advanceUnguarded(paymentId, slots, deps)) === "in_line") return "in_line";
   } catch (error) {
     deps.onError(paymentId, error);
-    const untilMs = deps.now() + retryDelayMs(deps.payment(paymentId)?.retryCount ?? 0, 0);
-    deps.apply(paymentId, { type: "deferred", untilMs }, contextOf(deps));
+    deps.apply(paymentId, { type: "postponed" }, contextOf(deps));
   }
   return isDueLater(paymentId, deps) ? "due_later" : "still_due";
 }
@@ -156,6 +154,8 @@ async function perform(
         slots.giveBack(step.facilitatorId, deps.now() - startedAtMs);
       }
     }
+    case "postpone":
+      return { type: "postponed" };
     case "give_up_fulfilment":
       return { type: "fulfilment_lapsed" };
     case "abandon":

@@ -150,6 +150,8 @@ export class Ledger implements OpenCalls {
       },
       context,
     );
+    // The re-sign guard once more: a claim for the same request may have been let past another one, whose lease had ended
+    // or whose signature was not known to be the payer's. The first to stage wins, and the others have lost it.
     const overtaken = claim.resignGuard ? this.#claims.othersOf(claim) : [];
     this.#store.transaction(() => {
       this.saveAnswered(context);
@@ -260,6 +262,12 @@ export class Ledger implements OpenCalls {
     });
   }
 
+  /** Whether somebody is working on a payment that is not staged yet. */
+  isClaimed(paymentId: string, nowMs: number): boolean {
+    const claim = this.#claims.ofPayment(paymentId);
+    return claim !== null && claim.leaseExpiresAtMs > nowMs;
+  }
+
   payment(paymentId: string): Payment | null {
     return this.#store.payments.byId(paymentId);
   }
@@ -353,7 +361,10 @@ export class Ledger implements OpenCalls {
 
   #rememberSuperseded(superseded: Superseded, nowMs: number): void {
     const known = this.#store.superseded.get(superseded.identity);
-    if (known?.supersededBy === superseded.supersededBy) return;
+    const isKnown =
+      known?.supersededBy === superseded.supersededBy &&
+      known.signatureProved === superseded.signatureProved;
+    if (isKnown) return;
     this.#store.superseded.put(superseded, nowMs);
   }
 

@@ -219,4 +219,11 @@ ALTER TABLE payments ADD COLUMN transfer_method TEXT CHECK (transfer_method = 'p
 ALTER TABLE payments ADD COLUMN maximum_atomic TEXT;
 `,
   },
+  {
+    id: "015_superseded_by_whom",
+    sql: `
+-- Whether the signature is known to be the payer's; one that is not gets nothing of the payment that stands in.
+ALTER TABLE superseded ADD COLUMN signature_proved INTEGER NOT NULL DEFAULT 0;
+`,
+  },
 ];

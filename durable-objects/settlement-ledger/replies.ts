@@ -70,6 +70,8 @@ export function claimReply(
       return { result: "proof_required", paymentId: decision.payment.paymentId };
     case "conflict":
       return { result: "conflict" };
+    case "verify_first":
+      return { result: "verify_first" };
     case "refused":
       return { result: "refused", reason: decision.reason };
     case "not_admitted": {
@@ -134,6 +136,17 @@ export function paymentStatus(payment: Payment): PaymentStatus {
     transaction: payment.transaction,
     failure: payment.failure,
     retryAfterMs: isSettled(payment) || isFailed(payment) ? null : RETRY_AFTER_MS,
+  };
+}
+
+/** Of a payment that is verified, or whose handler runs: nothing is charged yet. */
+export function claimedStatus(paymentId: string): PaymentStatus {
+  return {
+    paymentId,
+    state: "claimed",
+    transaction: null,
+    failure: null,
+    retryAfterMs: RETRY_AFTER_MS,
   };
 }
 

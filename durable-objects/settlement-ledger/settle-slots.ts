@@ -1,7 +1,7 @@
 /** Settle calls at once to a facilitator that has not answered in this drain: enough to find out whether it does. */
 export const SLOTS_AT_FIRST = 2;
 /** To one that answers: one less than the drain has, so that it can't hold up the others should it stop answering. */
-export const SLOTS_ANSWERING = 5;
+const SLOTS_ANSWERING = 5;
 /** Slower than this is no answer for what waits behind it. A settlement takes one or two seconds. */
 const ANSWER_MS_MAX = 5_000;
 

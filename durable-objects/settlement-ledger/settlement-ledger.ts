@@ -58,7 +58,7 @@ import { type TenantId, parseTenantId } from "../../src/tenant/tenant-id.ts";
 import { migrate } from "../migrate.ts";
 import { alarmWork } from "./alarm-work.ts";
 import { type ChainReaders, chainReaders } from "./chain-readers.ts";
-import { type ClaimDependencies, claimPayment, paidAnswer } from "./claim-calls.ts";
+import { type ClaimDependencies, claimPayment, paidAnswer, statusOf } from "./claim-calls.ts";
 import { Containment } from "./containment.ts";
 import { exportPage } from "./export-rows.ts";
 import { GroupCommit } from "./group-commit.ts";
@@ -75,9 +75,10 @@ import { Payouts } from "./payouts.ts";
 import { Receipts } from "./receipts.ts";
 import { Refunds } from "./refunds.ts";
 import { requestReconciliation } from "./reconcile.ts";
-import { RETRY_AFTER_MS, fulfilmentReply, paymentStatus, recordReply } from "./replies.ts";
+import { RETRY_AFTER_MS, fulfilmentReply, recordReply } from "./replies.ts";
 import { SignIns } from "./sign-ins.ts";
 import { SqlStore } from "./sql-store.ts";
+import { StayAwake } from "./stay-awake.ts";
 import { Waiters } from "./waiters.ts";
 
 /** The runtime fires an alarm that failed six times more, and then gives it up. */
@@ -108,6 +109,7 @@ export class SettlementLedger extends DurableObject<Env> {
   /** Another claim than the caller's own is a payment that is about to be staged, and soon after to be recorded. */
   readonly #commits = new GroupCommit(() => this.#ledger.claimCount > 1);
   readonly #waiters = new Waiters();
+  readonly #awake = new StayAwake(this.ctx, () => this.#ledger.liveCalls(Date.now()) > 0);
   readonly #chains: ChainReaders;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -132,7 +134,9 @@ export class SettlementLedger extends DurableObject<Env> {
   async claim(request: ClaimRequest): Promise<ClaimReply> {
     this.#assertOwn(request.tenantId);
     this.#ledger.noteAnswered(request.answered);
-    return await claimPayment(request, this.#claimDependencies(request.tenantId));
+    const reply = await claimPayment(request, this.#claimDependencies(request.tenantId));
+    this.#awake.begin();
+    return reply;
   }
 
   /** Hands out an answer that was paid for to its payer, who has signed in and needs no payment. */
@@ -155,10 +159,7 @@ export class SettlementLedger extends DurableObject<Env> {
   async stage(request: StageRequest): Promise<StageReply> {
     this.#assertOwn(request.tenantId);
     assertOwnBody(request);
-    const command = {
-      ...request,
-      feeAtomic: feeOf(request, request.authorization.amountAtomic),
-    };
+    const command = { ...request, feeAtomic: feeOf(request, request.authorization.amountAtomic) };
     const decision = await this.#commits.run(() => {
       const context = this.#context();
       this.#containment.ran(request.usage ?? null, context.nowMs);
@@ -243,8 +244,7 @@ export class SettlementLedger extends DurableObject<Env> {
 
   async readPaymentStatus(tenantId: TenantId, paymentId: string): Promise<PaymentStatus | null> {
     this.#assertOwn(tenantId);
-    const payment = this.#ledger.payment(paymentId);
-    return payment?.direction === "incoming" ? paymentStatus(payment) : null;
+    return statusOf(paymentId, this.#claimDependencies(tenantId));
   }
 
   async listReceipts(tenantId: TenantId, query: ReceiptQuery): Promise<ReceiptList> {

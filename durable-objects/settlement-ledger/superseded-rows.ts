@@ -8,6 +8,7 @@ type SupersededRow = {
   request_fingerprint: string;
   superseded_by: string;
   valid_before_ms: number;
+  signature_proved: number;
 };
 
 /** Payments that an earlier one for the same request stands in for. */
@@ -30,6 +31,7 @@ export class SupersededRows implements SupersededStore {
       requestFingerprint: row.request_fingerprint,
       supersededBy: row.superseded_by,
       validBeforeMs: row.valid_before_ms,
+      signatureProved: row.signature_proved === 1,
     };
   }
 
@@ -37,8 +39,8 @@ export class SupersededRows implements SupersededStore {
     this.#sql.exec(
       `INSERT OR REPLACE INTO superseded
         (identity, payment_id, payload_digest, request_fingerprint, superseded_by, at_ms,
-         valid_before_ms)
-       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+         valid_before_ms, signature_proved)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       superseded.identity,
       superseded.paymentId,
       superseded.payloadDigest,
@@ -46,6 +48,7 @@ export class SupersededRows implements SupersededStore {
       superseded.supersededBy,
       nowMs,
       superseded.validBeforeMs,
+      superseded.signatureProved ? 1 : 0,
     );
   }
 

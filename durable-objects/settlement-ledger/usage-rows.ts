@@ -11,7 +11,7 @@ import {
  * Counted use is in memory for so long at most: a row for every call would double what a call writes, and an object
  * that restarts loses seconds of a day's count.
  */
-export const USAGE_SAVED_WITHIN_MS = 5_000;
+const USAGE_SAVED_WITHIN_MS = 5_000;
 
 type UsageRow = {
   calls: number;

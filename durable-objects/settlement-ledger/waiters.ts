@@ -1,15 +1,19 @@
 /** Callers that wait for a payment to move on, so that concurrent sends of it get one answer. */
 
 /** Beyond this many at once a resend is told to come back instead of being held. */
-const WAITERS_MAX = 1_000;
+export const WAITERS_MAX = 1_000;
 
 export class Waiters {
   readonly #byPayment = new Map<string, Set<() => void>>();
   #count = 0;
 
-  /** Resolves when the payment changes, or after `timeoutMs`, or at once when too many wait already. */
+  /** To be asked before `wait`: whoever tried again at once would hold up everybody else, for no time passes then. */
+  get isFull(): boolean {
+    return this.#count >= WAITERS_MAX;
+  }
+
+  /** Resolves when the payment changes, or after `timeoutMs`. */
   async wait(paymentId: string, timeoutMs: number): Promise<void> {
-    if (this.#count >= WAITERS_MAX) return;
     const waiting = this.#byPayment.get(paymentId) ?? new Set();
     this.#byPayment.set(paymentId, waiting);
     this.#count += 1;

@@ -175,8 +175,18 @@ export type ClaimReply =
       readonly paymentId: string;
       readonly settlement: SettlementSummary;
     }
+  | {
+      /** Who signed it decides what it gets: have a facilitator verify it, and claim it again with that proved. */
+      readonly result: "verify_first";
+    }
   | { readonly result: "refused"; readonly reason: string }
   | ({ readonly result: "not_admitted" } & NotAdmitted);
+
+/** A claim of a payment that is known, or is not taken. */
+export type DeclinedClaim = Exclude<
+  ClaimReply,
+  { readonly result: "granted" | "fulfil" | "verify_first" }
+>;
 
 /** What the payer is told about a settlement: the fields of the PAYMENT-RESPONSE header. */
 export interface SettlementSummary {

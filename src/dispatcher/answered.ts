@@ -8,7 +8,7 @@ import type { TenantId } from "../tenant/tenant-id.ts";
 
 /** How long news waits for a claim to travel with. */
 const FLUSH_AFTER_MS = 1_000;
-/** Per claim; the rest travels with the next one. */
+/** Per call; the rest travels with the next one. */
 const BATCH_MAX = 200;
 
 const pending = new Map<TenantId, Set<string>>();
@@ -83,6 +83,7 @@ async function noteAnswered(env: Env, tenantId: TenantId, paymentId: string): Pr
   }
   pending.set(tenantId, new Set([paymentId]));
   await scheduler.wait(FLUSH_AFTER_MS);
-  const answered = takeAnswered(tenantId);
-  if (answered.length > 0) await ledgerOf(env, tenantId).answered(answered);
+  for (let taken = takeAnswered(tenantId); taken.length > 0; taken = takeAnswered(tenantId)) {
+    await ledgerOf(env, tenantId).answered(taken);
+  }
 }

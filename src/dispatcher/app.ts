@@ -4,11 +4,14 @@ import { ledgerOf } from "../../durable-objects/settlement-ledger/client.ts";
 import { adminApi } from "../admin/admin-api.ts";
 import { ConfigError } from "../config-source.ts";
 import { configOf } from "../config.ts";
+import { decodePayment } from "../payment/decode-payment.ts";
 import { tenantOfPaymentId } from "../payment/payment-id.ts";
 import { atOrigin, platformOrigin } from "../payment/platform-url.ts";
 import { problem } from "../payment/problems/problem.ts";
 import { retryAfterSeconds } from "../payment/retry-after.ts";
 import { tenantApi } from "../tenant-api/tenant-api.ts";
+import { readSnapshot } from "../tenant/snapshots.ts";
+import { answerBroken } from "./answers.ts";
 import { forAnyOrigin, preflight } from "./cors.ts";
 import { DID_PATH, didAnswer } from "./did-answer.ts";
 import { errorPages } from "./error-pages.ts";
@@ -16,6 +19,7 @@ import type { Handlers } from "./handlers.ts";
 import { type Location, locateTenant } from "./locate-tenant.ts";
 import { limitUnpaid } from "./rate-limits.ts";
 import { type EdgeRequest, tenantRequest } from "./tenant-request.ts";
+import { withoutBody } from "./without-body.ts";
 
 type AppContext = Context<{ Bindings: Env }>;
 
@@ -64,7 +68,7 @@ async function dispatch(
   }
   if (request.method === "OPTIONS") return forAnyOrigin(preflight());
   const answer = await answerPayer({ request, env, execution }, location, handlers).catch(
-    (error: unknown) => failure(error, request),
+    (error: unknown) => payersFailure(error, request),
   );
   return forAnyOrigin(request.method === "HEAD" ? withoutBody(answer) : answer);
 }
@@ -94,12 +98,6 @@ async function answerPayer(
   }
 }
 
-/** RFC 9110 section 9.3.2: as for GET, and nothing after the head. */
-function withoutBody(answer: Response): Response {
-  void answer.body?.cancel();
-  return new Response(null, { status: answer.status, headers: answer.headers });
-}
-
 /** Elsewhere than on the operators' host, where there is one, nobody learns that there is an `/admin`. */
 async function onOperatorsHost(context: AppContext, next: Next): Promise<Response | undefined> {
   const { adminHost } = configOf(context.env);
@@ -117,6 +115,10 @@ async function paymentStatus(context: AppContext): Promise<Response> {
   if (tenantId === null) return problem("unknown_payment");
   const limited = await limitUnpaid(context.env, context.req.raw);
   if (limited !== null) return limited;
+  // A name that nobody has must not bring a ledger into being.
+  if ((await readSnapshot(context.env, tenantId, Date.now())) === null) {
+    return problem("unknown_payment");
+  }
   const status = await ledgerOf(context.env, tenantId).readPaymentStatus(paymentId);
   if (status === null) return problem("unknown_payment");
   const headers: Record<string, string> = { "Cache-Control": "no-store" };
@@ -124,6 +126,12 @@ async function paymentStatus(context: AppContext): Promise<Response> {
     headers["Retry-After"] = retryAfterSeconds(status.retryAfterMs);
   }
   return Response.json(status, { headers });
+}
+
+/** Whoever sent a payment is to send it again, and never to wonder whether it counts: it may be settled already. */
+function payersFailure(error: unknown, request: Request): Response {
+  const failed = failure(error, request);
+  return decodePayment(request.headers).kind === "payment" ? answerBroken() : failed;
 }
 
 function failure(error: unknown, request: Request): Response {

@@ -93,7 +93,8 @@ export function identifyPayment(
     ),
     requestFingerprint: requestFingerprint(request, paid, body),
     proofs: {
-      quoteHash: token === null || quote === "invalid" ? null : sha256Hex(token),
+      // Also of one that we do not know (any more): a new payment with it is refused, and a known one was made with it.
+      quoteHash: token === null ? null : sha256Hex(token),
       identifierHash: identifier === null ? null : identifierHash(payment.from, identifier),
       idempotencyKeyHash:
         idempotencyKey === null || idempotencyKey.length < IDEMPOTENCY_KEY_LENGTH_MIN

@@ -1,10 +1,10 @@
 /**
  * A call that carries a payment, step by step (docs/architecture.md): claim, verify, run, stage, settle, record,
  * answer; where the money moves first, claim, stage, settle, record, run, answer; where the handler runs alongside,
- * claim, verify and run at once, and on as always. The ledger decides at every step; this file only carries its decisions out, and on any failure of its own
- * it leaves the ledger in a state from which a resend or the alarm goes on.
+ * claim, verify and run at once, and on as always. The ledger decides at every step. This file only carries its
+ * decisions out, and on any failure of its own it leaves the ledger in a state from which a resend or the alarm goes on.
  */
-import type { ClaimGrant } from "../contracts/ledger.ts";
+import type { ClaimGrant, ClaimReply } from "../contracts/ledger.ts";
 import { chargedOf } from "../payment/charge.ts";
 import { problem } from "../payment/problems/problem.ts";
 import { reportExceedance } from "../runtime/limit-exceeded.ts";
@@ -36,21 +36,34 @@ export async function paidCall(call: PaidCall): Promise<Response> {
     });
   }
   const identified = identify(call, body.bytes);
+  const reply = await claimFor(identified);
+  if (reply.result !== "verify_first") return await withReply(identified, reply);
+  const verified = await verifyPayment(identified, null);
+  if (!verified.ok) return verified.response;
+  return await withReply(identified, await claimFor({ ...identified, signatureProved: true }));
+}
+
+function claimFor(call: IdentifiedCall): Promise<ClaimReply> {
   const { route } = call.paid;
-  const reply = await claim(identified, {
-    refusal: identified.refusal?.code ?? null,
+  return claim(call, {
+    refusal: call.refusal?.code ?? null,
     resignGuard: route.resignGuard,
     replayGraceMs: route.replayGraceSeconds * 1_000,
     // A tenant's own code never runs for a payment that nobody has verified.
     alongside: route.execution === "alongside" && route.handler.kind === "dataset",
   });
+}
+
+async function withReply(call: IdentifiedCall, reply: ClaimReply): Promise<Response> {
   switch (reply.result) {
     case "granted":
-      return await withClaim(identified, reply.grant, reply.alongside);
+      return await withClaim(call, reply.grant, reply.alongside);
     case "fulfil":
-      return await fulfil(identified, reply);
+      return await fulfil(call, reply);
+    case "verify_first":
+      throw new Error("the ledger asks for a signature that it was told is proved");
     default:
-      return await afterClaim(identified, reply);
+      return await afterClaim(call, reply);
   }
 }
 

@@ -28,6 +28,8 @@ export async function withdrawnRoute(call: IncomingPayment): Promise<Response> {
   switch (reply.result) {
     case "granted":
       throw new Error("the ledger granted a claim that came with a refusal");
+    // Nobody can be asked who signed it: what it would have to pay is gone.
+    case "verify_first":
     case "refused":
       return unknownRoute();
     case "failed":

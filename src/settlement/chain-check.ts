@@ -2,6 +2,7 @@
 import { fail, park, reverse, settle } from "./ending.ts";
 import { type Transition, type TransitionContext, only } from "./event.ts";
 import type { AuthorizationEvidence, ConfirmationEvidence } from "./evidence.ts";
+import { canStillSettle } from "./next-step.ts";
 import { type Payment, isFailed, isSettled, openAttempt } from "./payment.ts";
 import { confirmDelayMs, retryDelayMs } from "./retry-schedule.ts";
 
@@ -19,25 +20,28 @@ export function applyEvidence(
   if (isSettled(payment)) return only(payment);
   const checked: Payment = { ...payment, chainCheckedAtMs: context.nowMs };
   if (isFailed(payment)) return only(watchOn(checked, evidence, context));
+  const open = openAttempt(payment);
   switch (evidence.found) {
     case "canceled":
       return fail(checked, "failed", "authorization_canceled", null);
     case "expired":
       return fail(checked, "expired", "authorization_expired", null);
-    case "used_otherwise":
+    case "used_otherwise": {
+      const used = { ...checked, transaction: evidence.transaction ?? checked.transaction };
+      // Its attempt ends first: in flight, nobody could decide it, and whoever resends would be told to wait for ever.
+      if (open !== null) return only({ ...used, dueAtMs: open.leaseExpiresAtMs });
       return park(
-        { ...checked, transaction: evidence.transaction ?? checked.transaction },
+        used,
         `authorization used otherwise in ${evidence.transaction ?? "an unknown transaction"}`,
       );
-    case "unused": {
-      const open = openAttempt(payment);
+    }
+    case "unused":
       if (open !== null) return only({ ...checked, dueAtMs: open.leaseExpiresAtMs });
       return only(
-        context.nowMs < payment.authorization.validBeforeMs
+        canStillSettle(payment, context.nowMs)
           ? { ...checked, dueAtMs: context.nowMs }
           : retryLater(checked, context),
       );
-    }
     case "unavailable":
       return only(retryLater(payment, context));
     default:
@@ -85,7 +89,8 @@ function watchOn(
     : { ...payment, dueAtMs: null };
 }
 
-function retryLater(payment: Payment, context: TransitionContext): Payment {
+/** Due again after the next delay of the backoff. */
+export function retryLater(payment: Payment, context: TransitionContext): Payment {
   return {
     ...payment,
     retryCount: payment.retryCount + 1,

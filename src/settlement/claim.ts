@@ -4,7 +4,7 @@
  * made here.
  */
 import { FULFILMENT_ATTEMPTS_MAX, awaitsFulfilment } from "./fulfilment.ts";
-import { type Payment, type ReplayProofs, isAnswerable, isFailed } from "./payment.ts";
+import { type Payment, type ReplayProofs, isAnswerable, isFailed, isSettled } from "./payment.ts";
 
 export interface Claim {
   readonly paymentId: string;
@@ -36,6 +36,8 @@ export interface Superseded {
   readonly supersededBy: string;
   /** Until when its own authorization could land, milliseconds since the epoch. */
   readonly validBeforeMs: number;
+  /** Whether its signature is known to be the payer's: if not, it binds nothing and is told nothing of the other. */
+  readonly signatureProved: boolean;
 }
 
 /** A payment as it arrives. */
@@ -126,6 +128,11 @@ export type ClaimDecision =
   | { readonly decision: "response_expired"; readonly payment: Payment }
   /** Settled upfront, and the handler will not be run again. */
   | { readonly decision: "undelivered"; readonly payment: Payment }
+  /**
+   * An earlier payment of its payer for the same request is settled, and who signed this one is not known yet: to be
+   * claimed again when a facilitator has said so.
+   */
+  | { readonly decision: "verify_first" }
   | { readonly decision: "refused"; readonly reason: string }
   /** The payment could be taken, its tenant could not. */
   | ({ readonly decision: "not_admitted" } & NotAdmitted);
@@ -148,17 +155,8 @@ export function decideClaim(
       ? { decision: "in_progress", paymentId: known.claim.paymentId, superseded: null }
       : { decision: "conflict" };
   }
-  if (known.superseded !== null) {
-    if (!isSameSend(command, known.superseded)) return { decision: "conflict" };
-    const followed = follow(
-      known.supersededByPayment,
-      known.supersededByClaim,
-      known.superseded,
-      known,
-      context,
-    );
-    if (followed !== null) return followed;
-  }
+  const followed = known.superseded && decideSuperseded(command, known.superseded, known, context);
+  if (followed !== null) return followed;
   if (command.refusal !== null) return { decision: "refused", reason: command.refusal };
   return decideEarlier(command, known, context) ?? grant(command, known, context);
 }
@@ -243,6 +241,34 @@ export function decideSignedIn(
   return settled === null ? null : { decision: "replay", payment: settled, superseded: null };
 }
 
+/** A payment that was superseded is sent again; null when that decides nothing. */
+function decideSuperseded(
+  command: ClaimCommand,
+  superseded: Superseded,
+  known: ClaimKnowledge,
+  context: ClaimContext,
+): ClaimDecision | null {
+  const signatureProved = superseded.signatureProved || command.signatureProved;
+  if (!isSameSend(command, superseded)) {
+    return superseded.signatureProved ? { decision: "conflict" } : null;
+  }
+  const { supersededByPayment: payment, supersededByClaim: claim } = known;
+  const followed = follow(payment, claim, { ...superseded, signatureProved }, known, context);
+  return followed === null || signatureProved
+    ? followed
+    : untilProved(payment, superseded.supersededBy);
+}
+
+/**
+ * What a payment is told of an earlier one while it is not known who signed it: neither the answer nor whose it is. A
+ * facilitator may be shown it only when the earlier one has landed.
+ */
+function untilProved(payment: Payment | null, paymentId: string): ClaimDecision {
+  return payment !== null && isSettled(payment)
+    ? { decision: "verify_first" }
+    : { decision: "in_progress", paymentId, superseded: null };
+}
+
 /** What a superseded payment is told: the earlier one's fate; null when that one can no longer land. */
 function follow(
   payment: Payment | null,
@@ -276,28 +302,28 @@ function decideEarlier(
   const claim = known.earlierClaim?.signatureProved === true ? known.earlierClaim : null;
   const earlierId = payment?.paymentId ?? claim?.paymentId;
   if (earlierId === undefined) return null;
-  const superseded: Superseded = {
-    paymentId: known.superseded?.paymentId ?? context.newPaymentId,
-    identity: command.identity,
-    payloadDigest: command.payloadDigest,
-    requestFingerprint: command.requestFingerprint,
-    supersededBy: earlierId,
-    validBeforeMs: command.validBeforeMs,
-  };
+  const paymentId = known.superseded?.paymentId ?? context.newPaymentId;
+  const superseded = supersede({ ...command, paymentId }, earlierId);
   const followed = follow(payment, claim, superseded, known, context);
-  if (followed === null || command.signatureProved) return followed;
-  // Whoever signed is not known yet, so neither the answer nor the identity is given away.
-  return { decision: "in_progress", paymentId: earlierId, superseded: null };
+  return followed === null || command.signatureProved ? followed : untilProved(payment, earlierId);
 }
 
-/**
- * The re-sign guard once more, when a payment is staged. A claim for the same request may have been let past another
- * one: its lease had ended, or its signature was not known to be the payer's. The first to stage wins, and whoever
- * is still at work on another has lost it.
- */
-export function supersede(claim: Claim, supersededBy: string): Superseded {
-  const { paymentId, identity, payloadDigest, requestFingerprint, validBeforeMs } = claim;
-  return { paymentId, identity, payloadDigest, requestFingerprint, supersededBy, validBeforeMs };
+/** Another payment for the same request stands in for this one. */
+export function supersede(
+  superseded: Omit<Superseded, "supersededBy">,
+  supersededBy: string,
+): Superseded {
+  const { paymentId, identity, payloadDigest, requestFingerprint } = superseded;
+  const { validBeforeMs, signatureProved } = superseded;
+  return {
+    paymentId,
+    identity,
+    payloadDigest,
+    requestFingerprint,
+    supersededBy,
+    validBeforeMs,
+    signatureProved,
+  };
 }
 
 function guards(payment: Payment | null): payment is Payment {

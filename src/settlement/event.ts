@@ -17,6 +17,8 @@ export type PaymentEvent =
   | { readonly type: "abandoned" }
   /** Nothing is left that the engine can try by itself. */
   | { readonly type: "parked" }
+  /** It can't be worked on now: it is looked at again, after longer each time. */
+  | { readonly type: "postponed" }
   /** Nothing to do before this time; null when nothing is left to do. */
   | { readonly type: "deferred"; readonly untilMs: number | null }
   /** An operator wants it looked at now, also when it was parked. */

@@ -29,6 +29,8 @@ export type NextStep =
   | { readonly step: "close_attempt"; readonly attempt: number; readonly reason: string }
   | { readonly step: "check_chain" }
   | { readonly step: "settle"; readonly facilitatorId: string }
+  /** Nobody may be asked to settle it now. */
+  | { readonly step: "postpone" }
   | { readonly step: "confirm"; readonly transaction: string }
   /** The time to fetch what was paid upfront is over. */
   | { readonly step: "give_up_fulfilment" }
@@ -39,7 +41,7 @@ export type NextStep =
 const SAME_FACILITATOR_ATTEMPTS = 2;
 
 /** A transfer needs a block before validBefore: an attempt this close to it would only be refused. */
-export const SETTLE_MARGIN_MS = 6_000;
+const SETTLE_MARGIN_MS = 6_000;
 
 export function nextStep(payment: Payment, context: StepContext): NextStep {
   if (payment.dueAtMs === null) return { step: "wait", untilMs: null };
@@ -50,14 +52,18 @@ export function nextStep(payment: Payment, context: StepContext): NextStep {
   if (context.chain === "up" && mayHaveLanded(payment) && !checkedSinceLastAttempt(payment)) {
     return { step: "check_chain" };
   }
-  if (context.nowMs < payment.authorization.validBeforeMs - SETTLE_MARGIN_MS) {
+  if (canStillSettle(payment, context.nowMs)) {
     const facilitatorId = chooseFacilitator(payment, context);
-    if (facilitatorId !== null) return { step: "settle", facilitatorId };
-    return { step: "wait", untilMs: payment.dueAtMs };
+    return facilitatorId === null ? { step: "postpone" } : { step: "settle", facilitatorId };
   }
   if (context.chain === "up") return { step: "check_chain" };
   if (context.chain === "down") return { step: "wait", untilMs: payment.dueAtMs };
   return mayHaveLanded(payment) ? { step: "park" } : { step: "abandon" };
+}
+
+/** Whether an attempt that begins now could land in time. */
+export function canStillSettle({ authorization }: Payment, nowMs: number): boolean {
+  return nowMs < authorization.validBeforeMs - SETTLE_MARGIN_MS;
 }
 
 /** Its caller is still allowed to answer, but the chain may know already. */

@@ -45,8 +45,6 @@ export type SettleOutcome =
   | AmbiguousOutcome
   | UnavailableOutcome;
 
-export type SettleOutcomeClass = SettleOutcome["class"];
-
 /** Verification moves no money, so it has three answers only. */
 export type VerifyOutcome =
   | { readonly class: "valid"; readonly payer: string }

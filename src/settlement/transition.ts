@@ -8,7 +8,7 @@
  * (`operator.ts`).
  */
 import { finishAttempt, startAttempt } from "./attempts.ts";
-import { applyConfirmation, applyEvidence } from "./chain-check.ts";
+import { applyConfirmation, applyEvidence, retryLater } from "./chain-check.ts";
 import { fail, isUnresolved, park } from "./ending.ts";
 import { finishFulfilment, lapseFulfilment, startFulfilment } from "./fulfilment.ts";
 import { type PaymentEvent, type Transition, type TransitionContext, only } from "./event.ts";
@@ -35,6 +35,8 @@ export function transition(
         : only(payment);
     case "parked":
       return isUnresolved(payment) ? park(payment, "nothing more to try") : only(payment);
+    case "postponed":
+      return only(payment.dueAtMs === null ? payment : retryLater(payment, context));
     case "deferred":
       return only({ ...payment, dueAtMs: event.untilMs });
     case "retried":

@@ -101,6 +101,7 @@ const event: fc.Arbitrary<PaymentEvent> = fc.oneof(
     { type: "operator_resolved", resolution: "failed" },
     { type: "answered" },
     { type: "response_removed" },
+    { type: "postponed" },
     { type: "deferred", untilMs: NOW_MS + 1 },
   ),
 );
@@ -329,6 +330,18 @@ describe("whatever happens to a payment, in any order", () => {
         );
         const last = play(stagedPayment(), withoutOperator, () => {});
         if (!isSettled(last) && !isFailed(last)) expect(last.dueAtMs).not.toBeNull();
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  test("whatever the chain says, an attempt in flight is looked after until it ends", () => {
+    fc.assert(
+      fc.property(history, (events) => {
+        const engine = events.filter(({ type }) => type !== "deferred" && type !== "parked");
+        const last = play(stagedPayment(), engine, () => {});
+        if (openAttempt(last) === null || isSettled(last) || isFailed(last)) return;
+        expect(last).toMatchObject({ state: "settling", dueAtMs: expect.any(Number) });
       }),
       { numRuns: RUNS },
     );

@@ -81,9 +81,23 @@ export async function serve(world: EdgeWorld, send: Call): Promise<Answer> {
 }
 
 async function attend(world: EdgeWorld, send: Call): Promise<Answer> {
+  const isProved = send.authorization.payer !== CONTRACT_WALLET;
+  let claimed = await claim(world, send, isProved);
+  if (claimed.decision.decision === "verify_first") {
+    const verified = await verify(world, send);
+    if (verified !== "valid") return answerUnverified(verified);
+    claimed = await claim(world, send, true);
+  }
+  const { decision, stored } = claimed;
+  return decision.decision === "grant"
+    ? await work(world, send, decision.claim.paymentId, decision.claim.fence)
+    : await answerKnown(world, send, decision, stored?.body);
+}
+
+async function claim(world: EdgeWorld, send: Call, signatureProved: boolean) {
   const { host, clock } = world;
   const { payer } = send.authorization;
-  const { decision, stored } = await host.call((ledger) => {
+  const claimed = await host.call((ledger) => {
     const decided = ledger.claim(
       {
         identity: identityOf(send.authorization),
@@ -93,7 +107,7 @@ async function attend(world: EdgeWorld, send: Call): Promise<Answer> {
         payer,
         refusal: clock.nowMs > send.authorization.validBeforeMs - 20_000 ? "valid_before" : null,
         validBeforeMs: send.authorization.validBeforeMs,
-        signatureProved: payer !== CONTRACT_WALLET,
+        signatureProved,
         resignGuard: true,
         replayGraceMs: 0,
       },
@@ -104,9 +118,21 @@ async function attend(world: EdgeWorld, send: Call): Promise<Answer> {
     return { decision: decided, stored: replayed === null ? null : ledger.responseOf(replayed) };
   });
   await betweenSteps(world, send);
-  return decision.decision === "grant"
-    ? await work(world, send, decision.claim.paymentId, decision.claim.fence)
-    : await answerKnown(world, send, decision, stored?.body);
+  return claimed;
+}
+
+/** At one facilitator after another, until one of them can say. */
+async function verify(world: EdgeWorld, send: Call): Promise<"valid" | "invalid" | "unavailable"> {
+  for (const facilitator of world.facilitators) {
+    const verified = await facilitator.verify(send.authorization);
+    await betweenSteps(world, send);
+    if (verified !== "unavailable") return verified;
+  }
+  return "unavailable";
+}
+
+function answerUnverified(verified: "invalid" | "unavailable"): Answer {
+  return verified === "invalid" ? { status: 402, final: false } : { status: 503 };
 }
 
 async function answerKnown(
@@ -147,18 +173,10 @@ async function work(
   const identity = identityOf(send.authorization);
   if (send.upfront) return await stageAndSettle(world, send, { paymentId, fence, body: null });
   const release = () => world.host.call((ledger) => ledger.release(identity, paymentId, fence));
-  for (const facilitator of world.facilitators) {
-    const verified = await facilitator.verify(send.authorization);
-    await betweenSteps(world, send);
-    if (verified === "valid") break;
-    if (verified === "invalid") {
-      await release();
-      return { status: 402, final: false };
-    }
-    if (facilitator === world.facilitators.at(-1)) {
-      await release();
-      return { status: 503 };
-    }
+  const verified = await verify(world, send);
+  if (verified !== "valid") {
+    await release();
+    return answerUnverified(verified);
   }
   world.observer.handlerStarted(identity);
   await world.clock.sleep(world.random.between(1, 3_000));

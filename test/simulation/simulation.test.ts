@@ -2,8 +2,8 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { simulate } from "./simulate.ts";
 
-/** 800 worlds of 30 purchases are a little over 100,000 payments, with resends and new signatures. */
-const SEEDS = { from: 1, to: 800 };
+/** 850 worlds of 30 purchases are a little over 100,000 payments, with resends and new signatures. */
+const SEEDS = { from: 1, to: 850 };
 const PURCHASES = 30;
 const PAYMENTS_MIN = 100_000;
 

@@ -208,6 +208,7 @@ export class CommandSource {
       },
       { type: "abandoned" },
       { type: "parked" },
+      { type: "postponed" },
       { type: "deferred", untilMs: random.chance(0.2) ? null : this.#nowMs + 1_000 },
       { type: "answered" },
     ]);

@@ -36,13 +36,16 @@ export class PaidCalls {
   /** What happened, in order. */
   readonly log: string[] = [];
   onVerify: () => Promise<unknown> = async () => ({ isValid: true });
-  onSettle: () => Promise<void> = async () => undefined;
+  /** What is answered to a settlement; undefined for a success. */
+  onSettle: () => Promise<unknown> = async () => undefined;
   onRun: () => Promise<Response> = async () => new Response(ANSWER);
   readonly #tenantId = parseTenantId(`t${crypto.randomUUID().replaceAll("-", "").slice(0, 20)}`);
   /** What was served: the route, and the URL its handler was given. */
   readonly served: { readonly route: string; readonly url: string }[] = [];
   /** Amounts that were settled, atomic units. */
   readonly settled: string[] = [];
+  /** What the Worker is configured with. */
+  bindings: Env = env;
   readonly #app = dispatcher((_env, route) => ({
     run: async (request) => {
       this.log.push("handler");
@@ -131,7 +134,7 @@ export class PaidCalls {
   async fetch(url: string, init: RequestInit = {}): Promise<Response> {
     const request = new Request("https://claw.example/", init);
     Object.defineProperty(request, "url", { value: url });
-    return await this.#app.fetch(request, env, createExecutionContext());
+    return await this.#app.fetch(request, this.bindings, createExecutionContext());
   }
 
   async #facilitator(url: string, body: string): Promise<Response> {
@@ -143,7 +146,8 @@ export class PaidCalls {
     }
     if (url.endsWith("/settle")) {
       this.log.push("settle");
-      await this.onSettle();
+      const said = await this.onSettle();
+      if (said !== undefined) return Response.json(said);
       this.settled.push(
         /maxAmountRequired\W+(\d+)|amount\W+(\d+)/.exec(body)?.slice(1).join("") ?? "",
       );

@@ -9,6 +9,7 @@ import { type DrainDependencies, drainDue } from "../../durable-objects/settleme
 import { Ledger } from "../../durable-objects/settlement-ledger/ledger.ts";
 import { SLOTS_AT_FIRST } from "../../durable-objects/settlement-ledger/settle-slots.ts";
 import type { SettleOutcome } from "../../src/settlement/outcome.ts";
+import type { Payment } from "../../src/settlement/payment.ts";
 import { Clock } from "../simulation/clock.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { NOW_MS, stagedPayment } from "../support/payments.ts";
@@ -16,6 +17,7 @@ import { NOW_MS, stagedPayment } from "../support/payments.ts";
 const SETTLE_TIMEOUT_MS = 20_000;
 const HANGING = "hanging";
 const WORKING = "working";
+const AMBIGUOUS = { class: "ambiguous", reason: "timeout", transaction: null } as const;
 
 let clock: Clock;
 let store: MemoryStore;
@@ -24,14 +26,27 @@ let ledger: Ledger;
 let settleMs: number;
 let inFlight: Record<string, number>;
 let inFlightMax: Record<string, number>;
+/** What the facilitator that works says. */
+let outcome: SettleOutcome;
+/** What facilitators may be used, and what the world around them does; tests change it. */
+let around: Pick<DrainDependencies, "facilitatorIds" | "chainOf" | "wireOf" | "onError">;
 
 beforeEach(() => {
   clock = new Clock(NOW_MS);
   store = new MemoryStore();
   ledger = new Ledger(store);
   settleMs = 400;
+  outcome = { class: "settled", transaction: "0xaa" };
   inFlight = {};
   inFlightMax = {};
+  around = {
+    facilitatorIds: () => [HANGING, WORKING],
+    chainOf: () => null,
+    wireOf: async (payment) => store.payments.wireOf(payment.paymentId),
+    onError: (_paymentId, error) => {
+      throw error;
+    },
+  };
 });
 
 /** Payments that only the given facilitator may settle. */
@@ -61,9 +76,7 @@ async function settle(facilitatorId: string): Promise<SettleOutcome> {
   );
   await clock.sleep(facilitatorId === HANGING ? SETTLE_TIMEOUT_MS : settleMs);
   inFlight[facilitatorId] = (inFlight[facilitatorId] ?? 0) - 1;
-  return facilitatorId === HANGING
-    ? { class: "ambiguous", reason: "timeout", transaction: null }
-    : { class: "settled", transaction: "0xaa" };
+  return facilitatorId === HANGING ? AMBIGUOUS : outcome;
 }
 
 function dependencies(): DrainDependencies {
@@ -71,17 +84,12 @@ function dependencies(): DrainDependencies {
     payment: (paymentId) => ledger.payment(paymentId),
     apply: (paymentId, event, context) => ledger.apply(paymentId, event, context),
     due: (nowMs, limit) => store.payments.due(nowMs, limit),
-    chainOf: () => null,
-    facilitatorIds: () => [HANGING, WORKING],
     settle,
-    wireOf: async (payment) => store.payments.wireOf(payment.paymentId),
     attemptLeaseMs: SETTLE_TIMEOUT_MS + 5_000,
     now: () => clock.nowMs,
     sleep: (ms) => clock.sleep(ms),
     random: () => 0,
-    onError: (_paymentId, error) => {
-      throw error;
-    },
+    ...around,
   };
 }
 
@@ -94,6 +102,23 @@ async function alarm(): Promise<number> {
   });
   await clock.runUntil(startedAtMs + DRAIN_MS_MAX + 3 * SETTLE_TIMEOUT_MS, () => undefined);
   return (await ended.promise) - startedAtMs;
+}
+
+/** Alarms while one payment is due, each as soon as it is. @returns how many */
+function alarmsWithin(ms: number, payment: Payment): Promise<number> {
+  const wire = { x402Version: 2, paymentPayload: {}, paymentRequirements: {} } as const;
+  store.payments.insert(payment, { routePath: "/r", method: "GET", url: "/r" }, wire);
+  return alarmsUntil(clock.nowMs + ms);
+}
+
+async function alarmsUntil(untilMs: number): Promise<number> {
+  for (let alarms = 0; ; alarms += 1) {
+    const dueAtMs = Math.max(store.payments.nextDueAtMs() ?? Infinity, clock.nowMs);
+    if (dueAtMs >= untilMs) return alarms;
+    clock.at(dueAtMs, () => undefined);
+    await clock.runUntil(dueAtMs, () => undefined);
+    await alarm();
+  }
 }
 
 function settledBy(facilitatorId: string, untilMs = Infinity): number {
@@ -159,5 +184,76 @@ describe("one alarm", () => {
       before = settled;
     }
     expect(before).toBe(count);
+  });
+});
+
+describe("a payment that nothing can be done for now", () => {
+  test("is looked at after longer each time: no facilitator may be used", async () => {
+    around.facilitatorIds = () => [];
+    expect(await alarmsWithin(60_000, stagedPayment())).toBe(7);
+  });
+
+  test("is looked at after longer each time: a payout that can't be signed", async () => {
+    const errors: unknown[] = [];
+    around.wireOf = () => Promise.reject(new Error("the signer is away"));
+    around.onError = (_paymentId, error) => errors.push(error);
+    expect(await alarmsWithin(60_000, stagedPayment({ direction: "outgoing" }))).toBe(7);
+    expect(errors).toHaveLength(7);
+  });
+
+  test("costs few looks at the chain in its last seconds, when nothing that is sent could land", async () => {
+    let looks = 0;
+    const findAuthorization = async () => {
+      looks += 1;
+      return { found: "unused" } as const;
+    };
+    const confirmTransfer = async () => ({ found: "missing" }) as const;
+    around.chainOf = () => ({ findAuthorization, confirmTransfer });
+    const payment = stagedPayment({
+      state: "unknown",
+      authorization: { ...stagedPayment().authorization, validBeforeMs: NOW_MS + 5_500 },
+      attempts: [
+        {
+          attempt: 1,
+          facilitatorId: WORKING,
+          startedAtMs: NOW_MS - 1_000,
+          leaseExpiresAtMs: NOW_MS,
+          outcome: AMBIGUOUS,
+        },
+      ],
+    });
+    expect(await alarmsWithin(5_500, payment)).toBe(looks);
+    expect(looks).toBe(4);
+  });
+});
+
+describe("without a chain to ask", () => {
+  const LIFE_MS = 300_000;
+  const payment = () => [...store.rows.values()][0];
+
+  beforeEach(() => {
+    around.facilitatorIds = () => [WORKING];
+  });
+
+  test("a payment that may have landed is sent again until a facilitator says that it settled", async () => {
+    outcome = AMBIGUOUS;
+    await alarmsWithin(100_000, stagedPayment());
+    expect(payment()).toMatchObject({ state: "unknown", failure: null });
+    outcome = { class: "settled", transaction: "0xaa" };
+    await alarmsUntil(NOW_MS + LIFE_MS);
+    expect(payment()).toMatchObject({ state: "settled", transaction: "0xaa", confirmedAtMs: null });
+  });
+
+  test("or until it can't land any more: then it waits for an operator, and is never taken for failed", async () => {
+    outcome = AMBIGUOUS;
+    await alarmsWithin(3 * LIFE_MS, stagedPayment());
+    expect(payment()).toMatchObject({ state: "unknown", failure: null, dueAtMs: null });
+    expect(store.alertRows.map(({ kind }) => kind)).toEqual(["needs_operator"]);
+  });
+
+  test("one that was never sent to anybody has failed by then", async () => {
+    outcome = { class: "unavailable", reason: "facilitator_unreachable", retryAfterMs: null };
+    await alarmsWithin(3 * LIFE_MS, stagedPayment());
+    expect(payment()).toMatchObject({ state: "failed", failure: "facilitator_unavailable" });
   });
 });

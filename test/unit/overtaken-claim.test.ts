@@ -103,6 +103,43 @@ describe("payments whose signatures only a facilitator can check", () => {
     expect([...store.rows.keys()]).toEqual(["pay_third"]);
   });
 
+  test("are told nothing of the one that overtook them, before somebody says who signed", () => {
+    const forged = { signatureProved: false };
+    claimed("second", NOW_MS, forged);
+    claimed("first", NOW_MS)(NOW_MS + 10);
+    const second = (change: Partial<ClaimCommand>) =>
+      ledger.claim(command("second", change), "pay_new", NOW_MS + 20);
+    expect(second(forged)).toMatchObject({ decision: "in_progress", superseded: null });
+    settle("pay_first", NOW_MS);
+    expect(second(forged)).toEqual({ decision: "verify_first" });
+    const replayed = { decision: "replay", payment: { paymentId: "pay_first" } };
+    expect(second({})).toMatchObject(replayed);
+    // Whoever has proved to be the payer need not do so again.
+    expect(second(forged)).toMatchObject(replayed);
+  });
+
+  test("bind nothing: another signature over the same authorization is no conflict", () => {
+    claimed("second", NOW_MS, { signatureProved: false });
+    claimed("first", NOW_MS)(NOW_MS + 10);
+    const genuine = command("second", { payloadDigest: "genuine", requestFingerprint: "another" });
+    expect(ledger.claim(genuine, "pay_new", NOW_MS + 20)).toMatchObject({ decision: "grant" });
+  });
+
+  test("wait while an earlier one may still land, and then for a facilitator to say who signed", () => {
+    const unproved = { signatureProved: false };
+    claimed("first", NOW_MS, unproved)(NOW_MS);
+    const second = (change: Partial<ClaimCommand>) =>
+      ledger.claim(command("second", change), "pay_new", NOW_MS + 10);
+    expect(second(unproved)).toMatchObject({ decision: "in_progress", superseded: null });
+    settle("pay_first", NOW_MS);
+    expect(second(unproved)).toEqual({ decision: "verify_first" });
+    expect(second({})).toMatchObject({
+      decision: "replay",
+      payment: { paymentId: "pay_first" },
+      superseded: { identity: "identity second", supersededBy: "pay_first" },
+    });
+  });
+
   test("are all charged on a route that turned the guard off", () => {
     const unguarded = { signatureProved: false, resignGuard: false };
     const stages = ["first", "second"].map((nonce) => claimed(nonce, NOW_MS, unguarded));

@@ -1,4 +1,4 @@
-/** A payment sent again when its answer is no longer kept: it is known, it is not sold to again, and says so. */
+/** Payments sent again long after: as long as the answer is kept they get it, and then are told that it is gone. */
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { generatePrivateKey } from "viem/accounts";
@@ -39,5 +39,24 @@ test("a payment sent again after the retention is 410 with its settlement: no ha
   });
   expect(again.headers.has("PAYMENT-REQUIRED")).toBe(false);
   expect(calls.log).toEqual([]);
+  expect(calls.settled).toHaveLength(1);
+});
+
+test("a payment sent again after the quote secret was replaced gets its answer; one that is new is refused", async () => {
+  const calls = new PaidCalls();
+  await calls.open("after");
+  const payer = generatePrivateKey();
+  const headers = [await calls.sign("1", payer), await calls.sign("2", payer)] as const;
+  const paid = await calls.send("1", headers[0]);
+  const answer = await paid.text();
+  calls.bindings = { ...env, QUOTE_SECRET: "another-quote-secret-0123456789-abcd" };
+  const again = await calls.send("1", headers[0]);
+  expect([again.status, again.headers.get("Payment-Status")]).toEqual([200, "replayed"]);
+  expect(await again.text()).toBe(answer);
+  const fresh = await calls.send("2", headers[1]);
+  expect([fresh.status, problemSchema.parse(await fresh.json()).code]).toEqual([
+    402,
+    "quote_invalid",
+  ]);
   expect(calls.settled).toHaveLength(1);
 });

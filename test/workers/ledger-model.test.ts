@@ -189,7 +189,7 @@ async function runSequence(seed: number, storage: DurableObjectStorage): Promise
 
 test(
   "both stores give the same answers and keep the same state, whatever breaks",
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     let broken = 0;
     for (let seed = 1; seed <= SEQUENCES; seed += 1) {

@@ -1,4 +1,6 @@
 /** What payers send and get for one tenant buys, shows and sets nothing at another's. */
+import { listDurableObjectIds } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { generatePrivateKey } from "viem/accounts";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import * as z from "zod";
@@ -71,6 +73,10 @@ describe("a payment for one tenant", () => {
       (await acme.fetch(`https://claw.example/payments/${id}`)).status;
     expect(await statusOf(paymentId)).toBe(200);
     expect(await statusOf(paymentId.replace(acme.tenantId, other.tenantId))).toBe(404);
+    const ledgers = await listDurableObjectIds(env.SETTLEMENT_LEDGER);
+    expect(await statusOf(paymentId.replace(acme.tenantId, "nobody"))).toBe(404);
+    // A guessed name costs no ledger.
+    expect(await listDurableObjectIds(env.SETTLEMENT_LEDGER)).toHaveLength(ledgers.length);
   });
 });
 
@@ -118,6 +124,9 @@ describe("an answer", () => {
     "Access-Control-Allow-Credentials": "true",
     "Cache-Control": "public, max-age=9999",
     "PAYMENT-RESPONSE": "e30=",
+    "X-PAYMENT-RESPONSE": "e30=",
+    "Payment-Id": "pay_of_another_call",
+    "Payment-Superseded-By": "pay_of_another_call",
     "Payment-Status": "settled",
   };
 

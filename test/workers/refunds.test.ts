@@ -170,10 +170,13 @@ describe("a refund", () => {
         blockNumber: 990n,
       },
     ];
-    await vi.waitFor(async () => {
-      await runDurableObjectAlarm(stub);
-      expect(await wires()).toHaveLength(1);
-    });
+    await vi.waitFor(
+      async () => {
+        await runDurableObjectAlarm(stub);
+        expect(await wires()).toHaveLength(1);
+      },
+      { timeout: 30_000, interval: 50 },
+    );
     expect(JSON.stringify(await wires())).toContain(PAYER);
   });
 });

@@ -53,6 +53,27 @@ describe("a claim", () => {
     expect((await waiting).result).toBe("granted");
   });
 
+  test("has a state that its payer can ask for, until it is given back or its lease is over", async () => {
+    const calls = new LedgerCalls();
+    const stateOf = async ({ paymentId }: { paymentId: string }) =>
+      (await calls.ledger.readPaymentStatus(paymentId))?.state ?? null;
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const grants = [await calls.granted("01"), await calls.granted("02")] as const;
+    expect(await calls.ledger.readPaymentStatus(grants[0].paymentId)).toEqual({
+      paymentId: grants[0].paymentId,
+      state: "claimed",
+      transaction: null,
+      failure: null,
+      retryAfterMs: 1_000,
+    });
+    await calls.release("01", grants[0], null);
+    expect(await Promise.all(grants.map(stateOf))).toEqual([null, "claimed"]);
+    vi.setSystemTime(grants[1].leaseExpiresAtMs);
+    expect(await stateOf(grants[1])).toBeNull();
+    await calls.stage("02", grants[1], RESPONSE);
+    expect(await stateOf(grants[1])).toBe("settling");
+  });
+
   test("whose lease has ended is taken over with its payment id, and the late holder is fenced", async () => {
     const calls = new LedgerCalls();
     vi.useFakeTimers({ toFake: ["Date"] });
@@ -71,6 +92,13 @@ describe("a claim", () => {
     expect(await calls.stage("01", grant, RESPONSE)).toEqual({ result: "fenced" });
     expect((await calls.claim("01")).result).toBe("granted");
   });
+
+  test("outlives the 10 seconds after which the runtime lets go of an object without requests", async () => {
+    const calls = new LedgerCalls();
+    const grant = await calls.granted("01");
+    await scheduler.wait(11_500);
+    expect((await calls.stage("01", grant, RESPONSE)).result).toBe("staged");
+  }, 60_000);
 
   test("is refused for its reason only when the payment is new", async () => {
     const calls = new LedgerCalls();

@@ -1,11 +1,12 @@
 /** Whose a signature is, found out at the edge, and what the re-sign guard makes of it: with real ones and forged ones. */
 import { generatePrivateKey, privateKeyToAccount, sign } from "viem/accounts";
 import { serializeSignature } from "viem";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { authorizationHash } from "../../src/chain/eip3009.ts";
 import { isSignatureProved } from "../../src/dispatcher/signature-proof.ts";
 import type { SignedAuthorization } from "../../src/settlement/authorization.ts";
 import { LedgerCalls } from "../support/ledger-calls.ts";
+import { ANSWER, PaidCalls } from "../support/paid-calls.ts";
 
 const TOKEN = { name: "USDC", version: "2" };
 const FORGED = `0x${"12".repeat(32)}${"34".repeat(32)}1b`;
@@ -49,7 +50,7 @@ describe("a second authorization for a request that is under way", () => {
     expect(first.result).toBe("granted");
     const second = await claim(calls, "2");
     expect(second).toMatchObject({ result: "in_progress" });
-  }, 20_000);
+  });
 
   test("is granted when the first one is forged: nobody can hold up somebody else's payment", async () => {
     const calls = new LedgerCalls();
@@ -62,7 +63,48 @@ describe("a second authorization for a request that is under way", () => {
     expect((await claim(calls, "1")).result).toBe("granted");
     const later = await Promise.all([claim(calls, "2", true), claim(calls, "3")]);
     expect(later.map(({ result }) => result)).toEqual(["in_progress", "in_progress"]);
-  }, 20_000);
+  });
+});
+
+describe("a contract wallet that signs again for an answer that it paid for and never got", () => {
+  const wallet = generatePrivateKey();
+  const owner = generatePrivateKey();
+  const stranger = generatePrivateKey();
+  const vouchedFor = async () => ({ isValid: true });
+  const refused = async () => ({ isValid: false, invalidReason: "invalid_exact_evm_signature" });
+
+  /** The first payment has settled, and its client hung up. @returns the id of that payment */
+  async function paidAndHungUp(calls: PaidCalls): Promise<string | null> {
+    await calls.open("after");
+    const first = await calls.pay("1", wallet, owner);
+    expect(first.status).toBe(200);
+    await first.body?.cancel();
+    return first.headers.get("Payment-Id");
+  }
+
+  afterEach(() => vi.restoreAllMocks());
+
+  test("gets it when a facilitator vouches for the signature, and is not charged again", async () => {
+    const calls = new PaidCalls();
+    const paymentId = await paidAndHungUp(calls);
+    calls.onVerify = vouchedFor;
+    const second = await calls.pay("1", wallet, owner);
+    expect([second.status, await second.text()]).toEqual([200, ANSWER]);
+    expect(second.headers.get("Payment-Status")).toBe("superseded");
+    expect(second.headers.get("Payment-Superseded-By")).toBe(paymentId);
+    expect([calls.runs(), calls.settled]).toEqual([1, ["10000"]]);
+  });
+
+  test("and whoever forges its signature gets neither the answer nor the payment's id", async () => {
+    const calls = new PaidCalls();
+    const paymentId = await paidAndHungUp(calls);
+    calls.onVerify = refused;
+    const forged = await calls.pay("1", wallet, stranger);
+    expect(forged.status).toBe(402);
+    expect(await forged.text()).not.toContain(paymentId);
+    expect(forged.headers.get("Payment-Superseded-By")).toBeNull();
+    expect(calls.runs()).toBe(1);
+  });
 });
 
 describe("a signature that was proved", () => {
