@@ -27,7 +27,8 @@ import { type TenantId, tenantIdSchema } from "./tenant/tenant-id.ts";
 import { type WalletChangeSource, parseWalletChangeWait } from "./tenant/wallet-change-wait.ts";
 
 const timeoutsSchema = z.strictObject({
-  verifyMs: z.number().int().min(100).max(30_000).default(5_000),
+  /** All attempts of a call to verify have ten seconds together. */
+  verifyMs: z.number().int().min(100).max(10_000).default(5_000),
   settleMs: z.number().int().min(100).max(120_000).default(20_000),
   supportedMs: z.number().int().min(100).max(30_000).default(5_000),
 });
@@ -162,6 +163,7 @@ export function parseConfig(source: ConfigSource): PlatformConfig {
   }));
   expectUniqueIds("FACILITATORS", facilitators);
   const networks = parseNetworks(source);
+  expectServed(networks, facilitators);
   if (source.PLATFORM_KEYS) platformKeysOf(source);
   return {
     environment: parseText("ENVIRONMENT", source.ENVIRONMENT, 1),
@@ -175,6 +177,19 @@ export function parseConfig(source: ConfigSource): PlatformConfig {
     quoteSecret: parseText("QUOTE_SECRET", source.QUOTE_SECRET, 32),
     alerts: parseAlertConfig(source),
   };
+}
+
+/** A network that no facilitator may be used for would be sold on, and every payment turned away. */
+function expectServed(
+  networks: readonly NetworkConfig[],
+  facilitators: readonly Pick<FacilitatorConfig, "networks">[],
+): void {
+  const unserved = networks.find(
+    ({ caip2 }) => !facilitators.some((each) => each.networks?.includes(caip2) ?? true),
+  );
+  if (unserved !== undefined) {
+    throw new ConfigError("FACILITATORS", `none may be used for ${unserved.caip2} of NETWORKS`);
+  }
 }
 
 function parseAdminHost({ ADMIN_HOST: host, BASE_DOMAIN }: ConfigSource): string | null {

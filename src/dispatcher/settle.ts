@@ -12,8 +12,15 @@ export interface FirstAttempt {
 }
 
 /**
+ * How long after the first attempt another one may begin. Each that begins is waited for, because an answer that is cut
+ * off is an unknown outcome; so a request waits for all of them together this long, and for the last one's timeouts.
+ */
+const ATTEMPTS_BEGIN_MS = 10_000;
+
+/**
  * Makes the staged attempt and records its outcome. When nothing was sent (a facilitator that refuses connections)
- * the ledger opens the next attempt at another one; anything else is the ledger's to follow up, never ours to retry.
+ * the ledger opens the next attempt at another one, while there is time; anything else is the ledger's to follow up,
+ * never ours to retry.
  */
 export async function settle(
   call: IdentifiedCall,
@@ -26,6 +33,7 @@ export async function settle(
     payer: call.payment.from,
     amountAtomic: call.chargedAtomic,
   };
+  const lastBeginMs = Date.now() + ATTEMPTS_BEGIN_MS;
   let { attempt, facilitatorId } = first;
   // Each facilitator at most once: the ledger never reopens one that was tried.
   for (let count = 0; count <= first.candidates.length; count += 1) {
@@ -34,7 +42,7 @@ export async function settle(
       paymentId,
       attempt,
       outcome,
-      nextFacilitatorIds: first.candidates,
+      nextFacilitatorIds: Date.now() < lastBeginMs ? first.candidates : [],
       attemptLeaseMs: first.attemptLeaseMs,
     });
     if (reply.result !== "attempt") return reply;

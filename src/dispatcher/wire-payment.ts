@@ -12,6 +12,7 @@ export function wirePayment(
   call: Pick<IdentifiedCall, "payment" | "paid" | "offer" | "amountAtomic" | "chargedAtomic">,
 ): WirePayment {
   const { payment, paid } = call;
+  const extensions = extensionsForFacilitator(call);
   const offer = { ...call.offer, amountAtomic: call.amountAtomic };
   if (payment.x402Version === 1) {
     const requirements = requirementsV1(offer, paid.resource);
@@ -35,7 +36,7 @@ export function wirePayment(
       resource: { ...paid.resource },
       accepted,
       payload: payment.payload,
-      ...extensionsOf(call),
+      ...(Object.keys(extensions).length === 0 ? {} : { extensions }),
     },
     // The client accepted a maximum, of which this is to be settled (scheme_upto_evm.md).
     paymentRequirements: { ...accepted, amount: String(call.chargedAtomic) },
@@ -43,8 +44,9 @@ export function wirePayment(
 }
 
 /** Of the client's extensions, only what is signed for facilitators goes to one. */
-function extensionsOf({ offer, payment }: Pick<IdentifiedCall, "offer" | "payment">): JsonObject {
-  if (offer.scheme.transferMethod !== "permit2") return {};
-  const extensions = filledGasSponsoring(payment.extensions);
-  return Object.keys(extensions).length === 0 ? {} : { extensions };
+export function extensionsForFacilitator({
+  offer,
+  payment,
+}: Pick<IdentifiedCall, "offer" | "payment">): JsonObject {
+  return offer.scheme.transferMethod === "permit2" ? filledGasSponsoring(payment.extensions) : {};
 }

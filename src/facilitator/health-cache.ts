@@ -33,7 +33,7 @@ const REFRESH_MS = 1_000;
 const COPY_AGE_MS_MAX = 60_000;
 /** What a cold isolate waits for its first copy; without one, every breaker counts as closed. */
 const FIRST_COPY_WAIT_MS = 300;
-/** A synchronisation that takes longer was lost with the request that ran it. */
+/** A synchronisation that takes longer was lost with the request that ran it; calls wait for no other one so soon. */
 const SYNC_LOST_MS = 5_000;
 /** Batches one request sends for the others, before it lets the next one take over. */
 const SYNC_ROUNDS_MAX = 5;
@@ -68,6 +68,7 @@ export class HealthCache {
   #syncedAtMs = Number.NEGATIVE_INFINITY;
   /** Until then somebody synchronises; in the past when nobody does. */
   #syncingUntilMs = Number.NEGATIVE_INFINITY;
+  #waitedInVainAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: HealthCacheOptions) {
     this.#client = options.client;
@@ -76,16 +77,20 @@ export class HealthCache {
     this.#sleep = options.sleep ?? sleep;
   }
 
-  /** Resolves when there is something to route by: at once, except for the first calls of an isolate. */
+  /**
+   * Resolves when there is something to route by: at once, except for the first calls of an isolate. Where those wait
+   * in vain, the calls after them do not.
+   */
   async ready(context: BackgroundContext): Promise<void> {
-    const hasJustFailed = this.#now() - this.#syncedAtMs < REFRESH_MS;
-    if (this.#hasCopy() || hasJustFailed) {
+    const hasJustWaited = this.#now() - this.#waitedInVainAtMs < SYNC_LOST_MS;
+    if (this.#hasCopy() || hasJustWaited) {
       this.refresh(context);
       return;
     }
     const exchange = this.#exchange();
     context.waitUntil(exchange);
     await Promise.race([exchange, this.#sleep(FIRST_COPY_WAIT_MS)]);
+    if (!this.#hasCopy()) this.#waitedInVainAtMs = this.#now();
   }
 
   /** Starts a refresh behind the request when the copy is old. */
@@ -133,8 +138,14 @@ export class HealthCache {
     return this.#sharesOf(facilitatorId).admit(tenantId, this.#now());
   }
 
-  holdsProbe(facilitatorId: FacilitatorId, operation: Operation): boolean {
-    return this.#leases.holds(facilitatorId, operation, this.#now());
+  /** Whether a call that is planned now could make the probe. */
+  isProbeFree(facilitatorId: FacilitatorId, operation: Operation): boolean {
+    return this.#leases.isFree(facilitatorId, operation, this.#now());
+  }
+
+  /** Keeps the probe for the call that was planned with it. */
+  promiseProbe(facilitatorId: FacilitatorId, operation: Operation): void {
+    this.#leases.promise(facilitatorId, operation, this.#now());
   }
 
   /** Uses up the right to probe; null when this isolate does not hold it. */
@@ -142,7 +153,7 @@ export class HealthCache {
     return this.#leases.take(facilitatorId, operation, this.#now());
   }
 
-  /** Asks for the right to probe, unless that was done already. Resolves when `holdsProbe` knows the answer. */
+  /** Asks for the right to probe, unless that was done already. Resolves when `isProbeFree` knows the answer. */
   async requestProbe(facilitatorId: FacilitatorId, operation: Operation): Promise<void> {
     if (!this.#leases.request(facilitatorId, operation, this.#now())) return;
     let held: HeldProbe | null = null;

@@ -252,7 +252,10 @@ function withOutcomes(
     );
     next = withReports(next, operation, reports, config, context, "calls");
     let latency = next.latency[operation];
-    for (const { durationMs } of own) latency = addLatency(latency, durationMs, context.nowMs);
+    for (const { signal, durationMs } of own) {
+      // No call of its own: what it is about was counted when it was answered.
+      if (signal !== "contradicted") latency = addLatency(latency, durationMs, context.nowMs);
+    }
     next = { ...next, latency: { ...next.latency, [operation]: latency } };
   }
   const errors = outcomes

@@ -1,6 +1,6 @@
 /** The one port to facilitators, for the dispatcher and the ledger's alarm alike: verify anywhere, settle where told. */
 import type { WirePayment } from "../payment/wire.ts";
-import type { ListedKind, PaymentKind } from "./payment-kind.ts";
+import type { ListedKind, PaymentKind, RequestedKind } from "./payment-kind.ts";
 import type { SettleOutcome, VerifyOutcome } from "../settlement/outcome.ts";
 
 /** Configured name of a facilitator, for example `payai`; unique in the ordered list. */
@@ -15,7 +15,7 @@ export interface ExpectedTransfer {
 }
 
 export interface VerifyRequest {
-  readonly kind: PaymentKind;
+  readonly kind: RequestedKind;
   /** Whether the signature was recovered to the payer already: then "invalid signature" is doubted. */
   readonly signatureProved: boolean;
   /** Whose call it is: tenants may prefer a facilitator, and one that limits us is shared fairly between them. */
@@ -52,9 +52,9 @@ export interface FacilitatorGateway {
    * deadline. A rejection that contradicts our own checks is put to one other facilitator before it is believed.
    */
   verify(payment: WirePayment, request: VerifyRequest): Promise<VerifyResult>;
-  /** Facilitators that may settle a payment of this kind. */
+  /** Facilitators that may settle a payment of this kind, for a caller who goes on to settle it now. */
   candidatesForSettle(
-    kind: PaymentKind,
+    kind: RequestedKind,
     boundFacilitatorId: FacilitatorId | null,
     tenantId?: string,
   ): SettleCandidates;

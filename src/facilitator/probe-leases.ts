@@ -8,6 +8,8 @@ export interface HeldProbe {
   readonly expiresAtMs: number;
 }
 
+/** A settlement that was planned as the probe is staged first; what takes longer has probably ended otherwise. */
+const PROMISED_MS = 5_000;
 /** A request for a lease that was not answered by then was lost with the call that made it. */
 const REQUEST_LOST_MS = 5_000;
 
@@ -15,14 +17,13 @@ const REQUEST_LOST_MS = 5_000;
 export class ProbeLeases {
   readonly #held = new Map<string, HeldProbe>();
   readonly #requestedAtMs = new Map<string, number>();
+  readonly #promisedUntilMs = new Map<string, number>();
 
   /** Whether a lease should be asked for; the asker has to report back by `answered`. */
   request(facilitatorId: FacilitatorId, operation: Operation, nowMs: number): boolean {
     const key = keyOf(facilitatorId, operation);
     const requestedAtMs = this.#requestedAtMs.get(key) ?? Number.NEGATIVE_INFINITY;
-    if (this.holds(facilitatorId, operation, nowMs) || nowMs - requestedAtMs < REQUEST_LOST_MS) {
-      return false;
-    }
+    if (this.#isHeld(key, nowMs) || nowMs - requestedAtMs < REQUEST_LOST_MS) return false;
     this.#requestedAtMs.set(key, nowMs);
     return true;
   }
@@ -32,11 +33,18 @@ export class ProbeLeases {
     const key = keyOf(facilitatorId, operation);
     this.#requestedAtMs.delete(key);
     if (probe !== null) this.#held.set(key, probe);
+    this.#promisedUntilMs.delete(key);
   }
 
-  holds(facilitatorId: FacilitatorId, operation: Operation, nowMs: number): boolean {
-    const probe = this.#held.get(keyOf(facilitatorId, operation));
-    return probe !== undefined && probe.expiresAtMs > nowMs;
+  /** Whether a call that is planned now could make the probe: the lease is here, and promised to no other call. */
+  isFree(facilitatorId: FacilitatorId, operation: Operation, nowMs: number): boolean {
+    const key = keyOf(facilitatorId, operation);
+    return this.#isHeld(key, nowMs) && (this.#promisedUntilMs.get(key) ?? 0) <= nowMs;
+  }
+
+  /** Keeps other calls from planning with the lease until the one that does has had time to use it. */
+  promise(facilitatorId: FacilitatorId, operation: Operation, nowMs: number): void {
+    this.#promisedUntilMs.set(keyOf(facilitatorId, operation), nowMs + PROMISED_MS);
   }
 
   /** Uses a lease up: the caller makes the probe now. Null when none is held. */
@@ -45,6 +53,11 @@ export class ProbeLeases {
     const probe = this.#held.get(key);
     this.#held.delete(key);
     return probe !== undefined && probe.expiresAtMs > nowMs ? probe : null;
+  }
+
+  #isHeld(key: string, nowMs: number): boolean {
+    const probe = this.#held.get(key);
+    return probe !== undefined && probe.expiresAtMs > nowMs;
   }
 }
 

@@ -36,7 +36,8 @@ export function withAlerts(
   { region, facilitators: configs, networks }: AlertScope,
   nowMs: number,
 ): HealthState {
-  const lasting = [...unservedKinds(after, configs, networks), ...lowSettlers(after, nowMs)];
+  const kinds = kindsOf([before, after], networks);
+  const lasting = [...unservedKinds(after, configs, kinds), ...lowSettlers(after, nowMs)];
   const raised = [
     ...changes(before, after),
     ...lasting.filter(({ key }) => !after.alerts.lasting.includes(key)),
@@ -94,22 +95,26 @@ function changeOf(id: string, { operation, from, to, cause }: TransitionView): R
 
 type Lasting = Raised & { readonly key: string };
 
-/** Kinds that are sold, or were listed by somebody, and that no facilitator with a closed breaker serves. */
-function unservedKinds(
-  { facilitators }: HealthState,
-  configs: readonly FacilitatorConfig[],
-  networks: readonly string[],
-): Lasting[] {
+/** Kinds that are sold everywhere, and those that somebody listed in one of the states: one may be withdrawn by now. */
+function kindsOf(states: readonly HealthState[], networks: readonly string[]): PaymentKind[] {
   const kinds: PaymentKind[] = networks.map((network) => ({
     x402Version: 2,
     scheme: "exact",
     network,
   }));
-  for (const listed of Object.values(facilitators).flatMap(
-    ({ supported }) => supported?.kinds ?? [],
-  )) {
+  const records = states.flatMap(({ facilitators }) => Object.values(facilitators));
+  for (const listed of records.flatMap(({ supported }) => supported?.kinds ?? [])) {
     if (!kinds.some((kind) => isSameKind(kind, listed))) kinds.push(listed);
   }
+  return kinds;
+}
+
+/** Those of the kinds that no facilitator with a closed breaker serves. */
+function unservedKinds(
+  { facilitators }: HealthState,
+  configs: readonly FacilitatorConfig[],
+  kinds: readonly PaymentKind[],
+): Lasting[] {
   return OPERATIONS.flatMap((operation) =>
     kinds
       .filter(

@@ -4,12 +4,11 @@ import type { SettleOutcome, UnavailableOutcome, VerifyOutcome } from "../settle
 import type { VerifyReading } from "./classify.ts";
 import { hedged } from "./hedge.ts";
 import { type Opinion, Opinions } from "./opinions.ts";
-
 import type { BackgroundContext, HealthCache } from "./health-cache.ts";
 import { type HealthSignal, type Operation, isFailure } from "./health-signal.ts";
 import type { Fetch } from "./http-exchange.ts";
 import { postSettle, postVerify } from "./http-facilitator.ts";
-import type { PaymentKind } from "./payment-kind.ts";
+import type { PaymentKind, RequestedKind } from "./payment-kind.ts";
 import type {
   ExpectedTransfer,
   FacilitatorGateway,
@@ -23,6 +22,7 @@ import {
   type RoutableFacilitator,
   type RoutePlan,
   chooseForQuote,
+  illOf,
   orderFor,
   planRoute,
 } from "./routing.ts";
@@ -135,13 +135,15 @@ export class RoutedFacilitators implements FacilitatorGateway {
   }
 
   candidatesForSettle(
-    kind: PaymentKind,
+    kind: RequestedKind,
     boundFacilitatorId: FacilitatorId | null,
     tenantId = "",
   ): SettleCandidates {
     this.#cache.refresh(this.#context);
-    const plan = this.#plan("settle", kind, boundFacilitatorId, tenantId);
+    const plan = this.#plan("settle", kind, boundFacilitatorId, tenantId, { mayProbe: true });
     this.#prepareSettleProbe(plan, tenantId);
+    const [first] = plan.candidates;
+    if (first !== undefined) this.#cache.promiseProbe(first.facilitatorId, "settle");
     return {
       facilitatorIds: plan.candidates.map(({ facilitatorId }) => facilitatorId),
       lastResortIds: plan.resting.map(({ facilitatorId }) => facilitatorId),
@@ -169,6 +171,9 @@ export class RoutedFacilitators implements FacilitatorGateway {
   ): Promise<SettleOutcome> {
     const config = this.#configOf(facilitatorId);
     if (config === undefined) return notSent("not_configured");
+    if (this.#cache.standing(facilitatorId, "settle").state === "forced_open") {
+      return notSent("held_open");
+    }
     const limitedMs = this.#rateLimitedMs(facilitatorId, "settle");
     if (limitedMs > 0) return notSent("rate_limited", limitedMs);
     const probe = this.#cache.takeProbe(facilitatorId, "settle");
@@ -318,9 +323,10 @@ export class RoutedFacilitators implements FacilitatorGateway {
 
   #plan(
     operation: Operation,
-    kind: PaymentKind,
+    kind: RequestedKind,
     boundFacilitatorId: FacilitatorId | null,
     tenantId: string,
+    { mayProbe } = { mayProbe: false },
   ): RoutePlan {
     const nowMs = this.#now();
     const ordered = orderFor(this.#facilitators, tenantId);
@@ -328,12 +334,13 @@ export class RoutedFacilitators implements FacilitatorGateway {
       id,
       networks: networks ?? null,
       kinds: this.#cache.kinds(id),
+      extensions: this.#cache.extensions(id),
       breaker: this.#cache.standing(id, operation),
       isSuspect: this.#cache.recentCalls.isSuspect(id, operation, nowMs),
       isPassedOver:
         operation === "settle" &&
         (this.#passedOver.has(id) || this.#cache.standing(id, "verify").state !== "closed"),
-      holdsProbe: operation === "settle" && this.#cache.holdsProbe(id, operation),
+      holdsProbe: mayProbe && this.#cache.isProbeFree(id, operation),
     }));
     return planRoute({ kind, boundFacilitatorId, nowMs }, routable);
   }
@@ -385,12 +392,6 @@ export class RoutedFacilitators implements FacilitatorGateway {
   #nobody(): VerifyResult {
     return { outcome: notSent("no_facilitator"), facilitatorId: this.#facilitators[0]?.id ?? "" };
   }
-}
-
-/** Those that seem ill, by what this edge or others saw; one that limits us does not. */
-function illOf({ candidates, resting }: RoutePlan): FacilitatorId[] {
-  const suspects = candidates.filter(({ degraded }) => degraded === "suspect");
-  return [...suspects, ...resting].map(({ facilitatorId }) => facilitatorId);
 }
 
 function notSent(reason: string, retryAfterMs: number | null = null): UnavailableOutcome {

@@ -7,7 +7,12 @@
  */
 import type { FacilitatorConfig } from "../config.ts";
 import type { BreakerStanding } from "./health-messages.ts";
-import { type ListedKind, type PaymentKind, isSameKind } from "./payment-kind.ts";
+import {
+  type ListedKind,
+  type PaymentKind,
+  type RequestedKind,
+  isSameKind,
+} from "./payment-kind.ts";
 import type { FacilitatorId, QuotedFacilitator } from "./port.ts";
 
 /** What is known about one facilitator when a payment is routed. */
@@ -17,17 +22,19 @@ export interface RoutableFacilitator {
   readonly networks: readonly string[] | null;
   /** What it says it serves; null when it was never heard. */
   readonly kinds: readonly PaymentKind[] | null;
+  /** Keys of the x402 extensions that it lists. */
+  readonly extensions: readonly string[];
   readonly breaker: BreakerStanding;
   /** This edge just failed to reach it, and nobody else may know yet. */
   readonly isSuspect: boolean;
   /** For settling: it is ill at verifying, or was when this payment was verified. Others are trusted sooner. */
   readonly isPassedOver: boolean;
-  /** This edge holds the right to probe it: it takes its place in the order for that one call. */
+  /** This call may probe it: it takes its place in the order for that. */
   readonly holdsProbe: boolean;
 }
 
 export interface Route {
-  readonly kind: PaymentKind;
+  readonly kind: RequestedKind;
   /** The only facilitator that may serve a bound scheme; null when any may. */
   readonly boundFacilitatorId: FacilitatorId | null;
   readonly nowMs: number;
@@ -89,7 +96,9 @@ export function planRoute(route: Route, facilitators: readonly RoutableFacilitat
   const listing = allowed.filter(
     ({ kinds }) => kinds === null || kinds.some((listed) => isSameKind(listed, kind)),
   );
-  const ordered = (listing.length > 0 ? listing : allowed)
+  const equipped = listing.filter((facilitator) => supportsExtensions(facilitator, kind));
+  const usable = [equipped, listing, allowed].find(({ length }) => length > 0) ?? [];
+  const ordered = usable
     .map((facilitator): Candidate => ({
       facilitatorId: facilitator.id,
       epoch: facilitator.breaker.epoch,
@@ -139,6 +148,14 @@ function isHalfOpen(places: readonly (Candidate | undefined)[]): boolean {
   );
 }
 
+/** An approval that was signed for a facilitator is of no use at one that does not put it on the chain. */
+function supportsExtensions(
+  { kinds, extensions }: RoutableFacilitator,
+  { extensions: needed = [] }: RequestedKind,
+): boolean {
+  return kinds === null || needed.every((key) => extensions.includes(key));
+}
+
 function degradationOf(
   { breaker, isSuspect, isPassedOver, holdsProbe }: RoutableFacilitator,
   { nowMs }: Route,
@@ -148,6 +165,12 @@ function degradationOf(
   if (breaker.rateLimitedUntilMs > nowMs) return "rate_limited";
   if (isSuspect) return "suspect";
   return isPassedOver ? "passed_over" : null;
+}
+
+/** Those that seem ill, by what this edge or others saw; one that limits us does not. */
+export function illOf({ candidates, resting }: RoutePlan): FacilitatorId[] {
+  const suspects = candidates.filter(({ degraded }) => degraded === "suspect");
+  return [...suspects, ...resting].map(({ facilitatorId }) => facilitatorId);
 }
 
 function stepsBack({ degraded }: Candidate): number {

@@ -10,18 +10,21 @@ import { payers } from "../../src/local/accounts.ts";
 import { chainTestClient } from "../../src/local/chain-test-client.ts";
 import { LOCAL_NETWORK } from "../../src/local/local-network.ts";
 import { transferCount } from "../support/chain-facts.ts";
+import { untilDayHasTime } from "../support/day.ts";
 import { OPERATOR_TOKEN, TestWorld } from "../support/platform.ts";
 
 const SINK = privateKeyToAddress(generatePrivateKey());
-const INTERVAL_MS = 5_000;
+/** Long enough that the first round is seen before the second begins. */
+const INTERVAL_MS = 10_000;
 /** Two rounds through two facilitators would be four payments. */
 const PAYMENTS_MAX = 3;
-const WITHIN = { timeout: 20_000, interval: 200 };
+const WITHIN = { timeout: 45_000, interval: 200 };
 
 let directory: string;
 let world: TestWorld;
 
 beforeAll(async () => {
+  await untilDayHasTime();
   directory = await mkdtemp(join(tmpdir(), "claw-canary-"));
   const variables = {
     CANARY: {

@@ -16,7 +16,7 @@ export class AgreeingFacilitator {
   readonly #mark: string;
   readonly #network: string;
   readonly paths: readonly [NetworkPath, NetworkPath];
-  /** Takes requests and never answers. */
+  /** Takes payments and never answers; it still lists what it serves, so that only calls find it ill. */
   isHanging = false;
 
   private constructor(mark: string, network: string) {
@@ -46,7 +46,7 @@ export class AgreeingFacilitator {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let body = "";
     for await (const chunk of request) body += String(chunk);
-    if (this.isHanging) return;
+    if (this.isHanging && request.url !== "/supported") return;
     response.setHeader("Content-Type", "application/json");
     response.end(JSON.stringify(this.#replyTo(request.url, body)));
   }

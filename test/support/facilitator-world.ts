@@ -28,7 +28,8 @@ export const PAYMENT: WirePayment = {
   paymentPayload: { payload: { authorization: { from: PAYER } } },
   paymentRequirements: {},
 };
-export const VERIFY_MS = 100;
+/** Real time, unlike the rest: far more than an answer takes, and short enough to be waited for. */
+export const VERIFY_MS = 1_000;
 
 export const CONFIGS = ["primary", "fallback"].map((id): FacilitatorConfig => ({
   id,

@@ -60,6 +60,19 @@ class Health {
     this.change(applyBatch(this.state, batch, CONFIGS, { nowMs: this.nowMs, random: 0.5 }));
   }
 
+  /** A health check that reads a list of these schemes. */
+  check(facilitator: FacilitatorConfig, schemes: readonly string[]): void {
+    const kinds = schemes.map((scheme) => ({
+      x402Version: 2 as const,
+      scheme,
+      network: NETWORK,
+      extra: {},
+    }));
+    const supported = { kinds, extensions: [], signers: {} };
+    const check = { signal: "healthy", durationMs: 5, supported } as const;
+    this.change(applyCheck(this.state, facilitator, check, { nowMs: this.nowMs, random: 0.5 }));
+  }
+
   /** Half-open by time, and one probe that ends like this. */
   probe(signal: HealthSignal): void {
     this.nowMs += 60_000;
@@ -113,13 +126,25 @@ describe("operators hear", () => {
 
   it("that the last one that lists a kind withdrew it", () => {
     const health = new Health();
-    const supported = { kinds: [], extensions: [], signers: {} };
-    for (const each of CONFIGS) {
-      const check = { signal: "healthy", durationMs: 5, supported } as const;
-      const context = { nowMs: health.nowMs, random: 0.5 };
-      health.change(applyCheck(health.state, each, check, context));
-    }
+    for (const each of CONFIGS) health.check(each, []);
     expect(health.taken()).toEqual(["no_facilitator", "no_facilitator"]);
+  });
+
+  it("that the only one that lists a kind withdrew it, once, and again when it came and went", () => {
+    const health = new Health();
+    health.check(FALLBACK, ["exact"]);
+    for (let time = 0; time < 2; time += 1) {
+      health.check(PRIMARY, ["exact", "upto"]);
+      expect(health.taken()).toEqual([]);
+      health.check(PRIMARY, ["exact"]);
+      expect(health.state.alerts.waiting.map(({ detail }) => detail)).toEqual([
+        `no facilitator is well for verify of upto on ${NETWORK} (v2) (region weur)`,
+        `no facilitator is well for settle of upto on ${NETWORK} (v2) (region weur)`,
+      ]);
+      health.taken();
+      health.check(PRIMARY, ["exact"]);
+      expect(health.taken()).toEqual([]);
+    }
   });
 
   it("once that less than 95 % of at least 20 settlements succeeded", () => {

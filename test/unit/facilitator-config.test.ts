@@ -90,6 +90,16 @@ describe("the facilitators of the configuration", () => {
       [{ ...PAYAI, timeouts: { settleMs: 3_600_000 } }],
       /0\.timeouts\.settleMs/,
     ],
+    [
+      "more time to verify than a call has for it",
+      [{ ...PAYAI, timeouts: { verifyMs: 10_001 } }],
+      /0\.timeouts\.verifyMs/,
+    ],
+    [
+      "none for a network that is sold on",
+      [{ ...PAYAI, networks: ["eip155:8453"] }],
+      /none may be used for eip155:84532 of NETWORKS/,
+    ],
     ["one id twice", [PAYAI, PAYAI], /id payai is used twice/],
     ["a setting that does not exist", [{ ...PAYAI, retries: 3 }], /retries/],
     ["one without an id", [{ url: PAYAI.url }], /0\.id/],

@@ -144,7 +144,7 @@ describe("a facilitator whose breaker is not closed", () => {
     world.set("fallback", "verify", "hanging");
     const deadlineMs = world.nowMs + VERIFY_MS * 3;
     const asked = edge.verify(PAYMENT, { ...REQUEST, deadlineMs });
-    await vi.waitFor(() => expect(world.calls).toHaveLength(1));
+    await vi.waitFor(() => expect(world.calls).toHaveLength(1), { timeout: 10_000 });
     world.nowMs = deadlineMs;
     expect((await asked).outcome.class).toBe("unavailable");
     expect(world.taken()).toEqual(["fallback/verify"]);
@@ -164,6 +164,22 @@ describe("a facilitator whose breaker is not closed", () => {
       facilitatorIds: ["fallback"],
       lastResortIds: ["primary"],
     });
+  });
+});
+
+describe("a facilitator that an operator holds open", () => {
+  it("is sent nothing, not even the settlement that only it may make", async () => {
+    const edge = world.edge("a");
+    const decision = { state: "open", reason: "maintenance" } as const;
+    world.health = forceFacilitator(world.health, "primary", decision, world.nowMs);
+    const bound = { ...REQUEST, boundFacilitatorId: "primary" };
+    expect((await edge.verify(PAYMENT, bound)).outcome.class).toBe("unavailable");
+    expect(await edge.settle("primary", PAYMENT, EXPECTED)).toEqual({
+      class: "unavailable",
+      reason: "held_open",
+      retryAfterMs: null,
+    });
+    expect(world.taken()).toEqual([]);
   });
 });
 

@@ -105,6 +105,25 @@ describe("a call", () => {
     expect(edge.verify).toBe("closed");
   });
 
+  it.each(["never", "lost"] as const)(
+    "does not wait again for some seconds when a first copy never comes: %s",
+    async (answer) => {
+      edge.answer = answer;
+      await edge.call();
+      edge.sleeps.length = 0;
+      for (let second = 1; second < 5; second += 1) {
+        await edge.pass(1_000);
+        await Promise.all([edge.call(), edge.call(), edge.call()]);
+      }
+      expect(edge.sleeps).toEqual([]);
+      expect(edge.batches.length).toBeLessThanOrEqual(5);
+      edge.answer = "at once";
+      await edge.pass(5_000);
+      await edge.call();
+      expect(edge.verify).toBe("closed");
+    },
+  );
+
   it("never waits when there is a copy, however long the shared health takes", async () => {
     await edge.call();
     edge.answer = "never";

@@ -95,6 +95,15 @@ describe("a batch", () => {
     expect(window).toEqual({ calls: 256, failures: 0, slow: 0 });
   });
 
+  it("counts a contradiction as a failure, and takes no time of it: it is no call of its own", () => {
+    const contradicted = outcome("contradicted", { durationMs: 0 });
+    const { verify } = views(
+      take(FRESH, batch("edge-a", 1, [outcome("healthy"), contradicted])),
+    ).primary;
+    expect(verify.window).toMatchObject({ calls: 2, failures: 1 });
+    expect(verify.latency).toEqual({ count: 1, p50Ms: 50, p95Ms: 50, p99Ms: 50 });
+  });
+
   it("keeps the last few errors, newest first, with who saw them", () => {
     const outcomes = Array.from({ length: 12 }, (_, index) =>
       outcome("server", { ageMs: index * 100, reason: "facilitator_error" }),

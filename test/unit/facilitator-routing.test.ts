@@ -1,7 +1,12 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { PaymentKind } from "../../src/facilitator/payment-kind.ts";
+import {
+  type PaymentKind,
+  type RequestedKind,
+  kindOfWire,
+} from "../../src/facilitator/payment-kind.ts";
 import { type RoutableFacilitator, planRoute } from "../../src/facilitator/routing.ts";
+import type { JsonObject, WirePayment } from "../../src/payment/wire.ts";
 
 const NOW_MS = 1_800_000_000_000;
 const KIND: PaymentKind = { x402Version: 2, scheme: "exact", network: "eip155:84532" };
@@ -16,6 +21,7 @@ function facilitator(id: string, health: Health = {}): RoutableFacilitator {
     id,
     networks: null,
     kinds: [KIND],
+    extensions: [],
     isSuspect: false,
     isPassedOver: false,
     holdsProbe: false,
@@ -25,9 +31,13 @@ function facilitator(id: string, health: Health = {}): RoutableFacilitator {
 }
 
 /** `id` or `id:degradation`, in order; after a bar, what rests. */
-function plan(facilitators: readonly RoutableFacilitator[], boundTo: string | null = null): string {
+function plan(
+  facilitators: readonly RoutableFacilitator[],
+  boundTo: string | null = null,
+  kind: RequestedKind = KIND,
+): string {
   const { candidates, resting } = planRoute(
-    { kind: KIND, boundFacilitatorId: boundTo, nowMs: NOW_MS },
+    { kind, boundFacilitatorId: boundTo, nowMs: NOW_MS },
     facilitators,
   );
   const list = (each: typeof candidates) =>
@@ -39,7 +49,24 @@ function plan(facilitators: readonly RoutableFacilitator[], boundTo: string | nu
   return resting.length === 0 ? list(candidates) : `${list(candidates)} | ${list(resting)}`;
 }
 
+/** A payment as it is kept: of v1 by `exact`, or of v2 by `upto`. */
+function wireOf(x402Version: 1 | 2, extensions: JsonObject | null = null): WirePayment {
+  return {
+    x402Version,
+    paymentPayload: extensions === null ? {} : { extensions },
+    paymentRequirements: { scheme: x402Version === 1 ? "exact" : "upto" },
+  };
+}
+
 const LIMITED = { rateLimitedUntilMs: NOW_MS + 1 };
+
+it.each([
+  [null, { x402Version: 2, scheme: "exact" }],
+  [wireOf(1), { x402Version: 1, scheme: "exact", extensions: [] }],
+  [wireOf(2, { sponsoring: {} }), { x402Version: 2, scheme: "upto", extensions: ["sponsoring"] }],
+])("a payment that is sent once more asks for what it was sent with: %j", (wire, kind) => {
+  expect(kindOfWire(wire, KIND.network)).toEqual({ ...kind, network: KIND.network });
+});
 
 describe("planRoute", () => {
   it.each<[string, RoutableFacilitator[], string]>([
@@ -135,6 +162,26 @@ describe("planRoute", () => {
     expect(plan([facilitator("a"), facilitator("b", { state: "forced_open" })], "b")).toBe("");
   });
 
+  it.each<[string, RoutableFacilitator[], string]>([
+    [
+      "goes by those that list it",
+      [facilitator("a"), facilitator("b", { extensions: ["other", "sponsoring"] })],
+      "b",
+    ],
+    [
+      "takes one that was never heard of it",
+      [facilitator("a", { kinds: null }), facilitator("b", { extensions: ["sponsoring"] })],
+      "a b",
+    ],
+    [
+      "asks those that list the kind when none lists it",
+      [facilitator("a"), facilitator("b", { kinds: [], extensions: ["sponsoring"] })],
+      "a",
+    ],
+  ])("that needs an extension of its facilitator %s", (_, facilitators, expected) => {
+    expect(plan(facilitators, null, { ...KIND, extensions: ["sponsoring"] })).toBe(expected);
+  });
+
   it("admits a candidate under the epoch its health was read at", () => {
     const { candidates } = planRoute({ kind: KIND, boundFacilitatorId: null, nowMs: NOW_MS }, [
       facilitator("a"),
@@ -150,13 +197,15 @@ describe("planRoute", () => {
       holdsProbe: fc.boolean(),
       rateLimitedUntilMs: fc.constantFrom(0, NOW_MS + 1),
       kinds: fc.constantFrom(null, [], [KIND], [OTHER_KIND]),
+      extensions: fc.constantFrom([], ["sponsoring"]),
       networks: fc.constantFrom(null, [KIND.network], [OTHER_KIND.network]),
     });
     fc.assert(
       fc.property(fc.array(health, { maxLength: 8 }), (healths) => {
         const facilitators = healths.map((each, index) => facilitator(`f${index}`, each));
+        const kind = { ...KIND, extensions: ["sponsoring"] };
         const { candidates, resting } = planRoute(
-          { kind: KIND, boundFacilitatorId: null, nowMs: NOW_MS },
+          { kind, boundFacilitatorId: null, nowMs: NOW_MS },
           facilitators,
         );
         const couldServe = facilitators.some(

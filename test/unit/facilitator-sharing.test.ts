@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { applyCheck, forceFacilitator } from "../../src/facilitator/health-state.ts";
 import type { RoutedFacilitators } from "../../src/facilitator/routed-facilitators.ts";
 import {
   CONFIGS,
@@ -25,6 +26,30 @@ async function trip(edge: RoutedFacilitators): Promise<void> {
   }
   expect(world.state("primary", "verify")).toBe("open");
   world.taken();
+}
+
+/** The primary's breaker of settle is half-open, and this edge has the right to probe it. */
+async function holdingSettleProbe(): Promise<RoutedFacilitators> {
+  const supported = { kinds: [{ ...KIND, extra: {} }], extensions: [], signers: {} };
+  for (const config of CONFIGS) {
+    const check = { signal: "healthy", durationMs: 10, supported } as const;
+    world.health = applyCheck(world.health, config, check, { nowMs: world.nowMs, random: 0.5 });
+  }
+  for (const state of ["open", "auto"] as const) {
+    const decision = { state, reason: "a test" };
+    world.health = forceFacilitator(world.health, "primary", decision, world.nowMs);
+  }
+  const edge = world.edge("a");
+  // The first probes the breaker of verify; by the others the edge learns of the other one, and asks for its probe.
+  for (let count = 0; count < 3; count += 1) {
+    await edge.verify(PAYMENT, REQUEST);
+    await world.pass(1_000);
+  }
+  expect([world.state("primary", "verify"), world.state("primary", "settle")]).toEqual([
+    "closed",
+    "half_open",
+  ]);
+  return edge;
 }
 
 describe("the shared breaker", () => {
@@ -116,6 +141,21 @@ describe("the shared breaker", () => {
     edge.candidatesForSettle(KIND, null);
     await world.pass(1_000);
     expect(world.state("primary", "settle")).toBe("closed");
+    expect(edge.candidatesForSettle(KIND, null).facilitatorIds).toEqual(["primary", "fallback"]);
+  });
+
+  it("lets no second settlement try it meanwhile, and names it in no quote", async () => {
+    const edge = await holdingSettleProbe();
+    expect((await edge.facilitatorForQuote(KIND))?.facilitatorId).toBe("fallback");
+    expect(edge.candidatesForSettle(KIND, null).facilitatorIds).toEqual(["primary", "fallback"]);
+    // The first one is on its way: staged, and not sent yet.
+    expect(edge.candidatesForSettle(KIND, null)).toEqual({
+      facilitatorIds: ["fallback"],
+      lastResortIds: ["primary"],
+    });
+    expect((await edge.facilitatorForQuote(KIND))?.facilitatorId).toBe("fallback");
+    // It ended without one: the right to probe is still there.
+    await world.pass(5_000);
     expect(edge.candidatesForSettle(KIND, null).facilitatorIds).toEqual(["primary", "fallback"]);
   });
 

@@ -185,7 +185,10 @@ it("brings its alerts to the platform's directory within seconds, each once, als
   expect(alarmAtMs).toBeLessThanOrEqual(Date.now() + 5_000);
   await evictDurableObject(health);
   await runDurableObjectAlarm(health);
-  await vi.waitFor(async () => expect(await alertsSince(startedAtMs)).toHaveLength(1));
+  await vi.waitFor(async () => expect(await alertsSince(startedAtMs)).toHaveLength(1), {
+    timeout: 30_000,
+    interval: 50,
+  });
   expect((await alertsSince(startedAtMs))[0]).toMatchObject({
     tenantId: "platform",
     paymentId: null,

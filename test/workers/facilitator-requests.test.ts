@@ -1,8 +1,11 @@
 /** What facilitators are sent about a payment (x402 v2, section 7, and the same of v1): ours, whole, and nothing secret. */
+import { runDurableObjectAlarm } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { parsePaymentPayload, parsePaymentRequirements } from "@x402/core/schemas";
 import { generatePrivateKey } from "viem/accounts";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import * as z from "zod";
+import { RoutedFacilitators } from "../../src/facilitator/routed-facilitators.ts";
 import { decodeHeader, encodeHeader } from "../../src/payment/header-codec.ts";
 import { PaidCalls } from "../support/paid-calls.ts";
 
@@ -24,6 +27,7 @@ beforeEach(async () => {
 });
 afterEach(() => {
   vi.restoreAllMocks();
+  vi.useRealTimers();
 });
 
 /** The bodies of all calls at facilitators, in order. */
@@ -88,4 +92,21 @@ test("of v1: objects of v1 under v1's name for the network, with all members tha
     expect(parsePaymentPayload(paymentPayload).success).toBe(true);
     expect(parsePaymentRequirements(paymentRequirements).success).toBe(true);
   }
+});
+
+test("of v1 once more, by the ledger's alarm: chosen by the same kind, so that one of v2 alone is not asked", async () => {
+  const chosen = vi.spyOn(RoutedFacilitators.prototype, "candidatesForSettle");
+  calls.onSettle = async () => {
+    throw new Error("connection reset");
+  };
+  const { payload } = await signed();
+  const payment = { x402Version: 1, scheme: "exact", network: "base-sepolia", payload };
+  const headers = { "X-PAYMENT": encodeHeader(payment) };
+  expect((await calls.fetch(`${calls.base}/items/1`, { headers })).status).toBe(503);
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 5_000 });
+  await runDurableObjectAlarm(env.SETTLEMENT_LEDGER.getByName(calls.tenantId));
+  const kind = { x402Version: 1, scheme: "exact", network: "eip155:84532", extensions: [] };
+  const kinds = chosen.mock.calls.map(([asked]) => asked);
+  expect(kinds.length).toBeGreaterThan(1);
+  expect(kinds).toEqual(kinds.map(() => kind));
 });
