@@ -12,6 +12,7 @@ import {
   limitBody,
   parseJsonBody,
   parseQuery,
+  rowNumberSchema,
   SMALL_BODY_BYTES_MAX,
 } from "../tenant-api/request.ts";
 import { requireOperator } from "../tenant-api/require-operator.ts";
@@ -21,13 +22,8 @@ import { listDeadLetters, readDeadLetter } from "../tenant/directory/dead-letter
 import { PLATFORM, tenantIdSchema } from "../tenant/tenant-id.ts";
 import { knownTenant, type TenantPathEnv } from "./known-tenant.ts";
 
-const idSchema = z
-  .string()
-  .regex(/^[1-9][0-9]{0,14}$/, "must be the nextCursor of a page")
-  .transform(Number);
-
 const pageSchema = z.strictObject({
-  cursor: idSchema.optional(),
+  cursor: rowNumberSchema.optional(),
   limit: z.coerce.number().int().min(1).max(500).default(100),
 });
 
@@ -67,7 +63,7 @@ alerts.post(
   limitBody(SMALL_BODY_BYTES_MAX),
   async (context) => {
     const { DB: db, ALERTS: queue } = context.env;
-    const id = idSchema.safeParse(context.req.param("deadLetterId"));
+    const id = rowNumberSchema.safeParse(context.req.param("deadLetterId"));
     const deadLetter = id.success ? await readDeadLetter(db, id.data) : null;
     if (deadLetter === null) return problem("not_found");
     const parsed = parseJsonBody(await context.req.text(), redeliverRequestSchema);

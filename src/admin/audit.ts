@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import * as z from "zod";
 import { configIdSchema } from "../config-source.ts";
 import type { AuditList } from "../contracts/admin-api.ts";
-import { parseQuery } from "../tenant-api/request.ts";
+import { parseQuery, rowNumberSchema } from "../tenant-api/request.ts";
 import { requireOperator } from "../tenant-api/require-operator.ts";
 import { listAudit } from "../tenant/directory/audit.ts";
 import { PLATFORM, tenantIdSchema } from "../tenant/tenant-id.ts";
@@ -12,11 +12,7 @@ const querySchema = z.strictObject({
   tenant: z.union([z.literal(PLATFORM), tenantIdSchema]).optional(),
   operator: configIdSchema.optional(),
   /** Id of the last entry of the page before. */
-  cursor: z
-    .string()
-    .regex(/^[1-9][0-9]{0,14}$/, "must be the nextCursor of a page")
-    .transform(Number)
-    .optional(),
+  cursor: rowNumberSchema.optional(),
   limit: z.coerce.number().int().min(1).max(500).default(100),
 });
 

@@ -15,17 +15,13 @@ import { limitBody, parseJsonBody, refuse, SMALL_BODY_BYTES_MAX } from "../tenan
 import { requireOperator } from "../tenant-api/require-operator.ts";
 import { readUsageReport } from "../tenant-api/usage.ts";
 import { auditStatement } from "../tenant/directory/audit.ts";
-import { readTenant } from "../tenant/directory/tenants.ts";
 import { knownTenant, type TenantPathEnv } from "./known-tenant.ts";
 
 export const suspension = new Hono<TenantPathEnv>();
 
-suspension.get("/tenants/:tenantId/usage", requireOperator, knownTenant, async (context) => {
-  const tenant = await readTenant(context.env.DB, context.var.tenantId);
-  return tenant === null
-    ? problem("not_found")
-    : context.json(await readUsageReport(context.env, tenant));
-});
+suspension.get("/tenants/:tenantId/usage", requireOperator, knownTenant, async (context) =>
+  context.json(await readUsageReport(context.env, context.var.tenant)),
+);
 
 suspension.post(
   "/tenants/:tenantId/suspend",

@@ -13,17 +13,12 @@ import {
   limitBody,
   parseJsonBody,
   parseQuery,
+  rowNumberSchema,
   SMALL_BODY_BYTES_MAX,
 } from "../tenant-api/request.ts";
 import { requireOperator } from "../tenant-api/require-operator.ts";
 import { deleteTenant } from "../tenant/delete-tenant.ts";
-import {
-  API_KEYS_MAX,
-  countValidApiKeys,
-  insertApiKey,
-  listApiKeys,
-  revokeOthersStatement,
-} from "../tenant/directory/api-keys.ts";
+import { insertApiKey, listApiKeys } from "../tenant/directory/api-keys.ts";
 import { listAudit } from "../tenant/directory/audit.ts";
 import { listLatestDatasets } from "../tenant/directory/datasets.ts";
 import { readActiveSnapshot } from "../tenant/directory/deployments.ts";
@@ -36,11 +31,7 @@ const AUDIT_ENTRIES_SHOWN = 50;
 
 const listQuerySchema = z.strictObject({
   /** Serial of the last tenant of the page before. */
-  cursor: z
-    .string()
-    .regex(/^[1-9][0-9]{0,14}$/, "must be the nextCursor of a page")
-    .transform(Number)
-    .optional(),
+  cursor: rowNumberSchema.optional(),
   limit: z.coerce.number().int().min(1).max(500).default(100),
 });
 
@@ -99,10 +90,8 @@ tenants.post(
     const { reason, revokeOthers } = parsed.value;
     const { DB: db } = context.env;
     const nowMs = Date.now();
-    if (!revokeOthers && (await countValidApiKeys(db, tenant.serial, nowMs)) >= API_KEYS_MAX) {
-      return problem("too_many_api_keys", { detail: "Send revokeOthers, or have one revoked." });
-    }
     const { apiKey, record } = await freshApiKey(nowMs, null);
+    const others = revokeOthers ? "revoked" : "kept";
     const entry = {
       atMs: nowMs,
       actor: "operator",
@@ -110,10 +99,11 @@ tenants.post(
       tenantId: tenant.tenantId,
       action: "api_key.create",
       subject: record.prefix,
-      detail: { reason, others: revokeOthers ? "revoked" : "kept" },
+      detail: { reason, others },
     } as const;
-    const revocation = revokeOthers ? [revokeOthersStatement(db, tenant.serial, record)] : [];
-    await insertApiKey(db, tenant.serial, record, entry, revocation);
+    if (!(await insertApiKey(db, tenant.serial, record, entry, others))) {
+      return problem("too_many_api_keys", { detail: "Send revokeOthers, or have one revoked." });
+    }
     const { prefix, createdAtMs, expiresAtMs } = record;
     const answer: CreatedApiKey = {
       tenantId: tenant.tenantId,

@@ -50,7 +50,6 @@ export const journalPostingSchema = z.object({
   atMs: z.number().int(),
   entries: z.array(z.object({ account: z.string(), amountAtomic: z.string() })),
 });
-export type JournalPosting = z.infer<typeof journalPostingSchema>;
 
 export const exportAuditSchema = z.object({
   auditId: z.number().int(),

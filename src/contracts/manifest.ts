@@ -10,7 +10,7 @@ import { CEILINGS } from "../tenant/limits.ts";
 import { tenantIdSchema } from "../tenant/tenant-id.ts";
 
 /** More routes than this in one deployment would make the edge's snapshot too large to copy around. */
-export const ROUTES_MAX = 200;
+const ROUTES_MAX = 200;
 
 export const datasetNameSchema = z
   .string()

@@ -45,7 +45,10 @@ export const reEncryptResponseSchema = z.object({
   reEncrypted: z.number().int(),
   /** Secrets still under older keys: ask again until there are none. */
   remaining: z.number().int(),
-  /** Secrets under keys that are not configured: they are lost unless the key comes back. */
+  /**
+   * Secrets under keys that are not configured, lost unless the key comes back; and those that were tampered with, which
+   * the log names.
+   */
   unreadable: z.number().int(),
 });
 export type ReEncryptResponse = z.infer<typeof reEncryptResponseSchema>;

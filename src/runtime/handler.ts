@@ -37,6 +37,3 @@ export interface Handler {
   check?(request: Request, context: Pick<HandlerContext, "route" | "params">): ParameterCheck;
   run(request: Request, context: HandlerContext): Promise<Response>;
 }
-
-/** Makes the handler of a route's definition. */
-export type HandlerFactory = (route: Route) => Handler;

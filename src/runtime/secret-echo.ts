@@ -1,7 +1,7 @@
 /** Keeps a secret that was sent to an origin from coming back in its answer: debugging endpoints echo what they get. */
 
 /**
- * The answer without headers that have the secret in them. A body that has it ends with an error where it begins, so
+ * The answer without headers that have the secret in them. A body that has it ends with an error before it begins, so
  * that the call fails and is not charged; encodings of the secret are not recognised.
  *
  * @param credential the value of the header that was sent, for example `Bearer abc…`
@@ -25,16 +25,31 @@ function distinctivePart(credential: string): string {
 function refuseEcho(secret: string): TransformStream<Uint8Array, Uint8Array> {
   // One character for one byte, whatever the body is: secrets are ASCII.
   const decoder = new TextDecoder("latin1");
-  let tail = "";
+  let held = new Uint8Array();
   return new TransformStream({
     transform(chunk, controller) {
-      const text = tail + decoder.decode(chunk);
+      const bytes = new Uint8Array(held.length + chunk.length);
+      bytes.set(held);
+      bytes.set(chunk, held.length);
+      const text = decoder.decode(bytes);
       if (text.includes(secret)) {
         controller.error(new Error("the origin's answer has its own secret in it"));
         return;
       }
-      tail = text.slice(Math.max(0, text.length - secret.length + 1));
-      controller.enqueue(chunk);
+      const passed = bytes.length - begunLength(text, secret);
+      if (passed > 0) controller.enqueue(bytes.subarray(0, passed));
+      held = bytes.slice(passed);
+    },
+    flush(controller) {
+      if (held.length > 0) controller.enqueue(held);
     },
   });
+}
+
+/** How much of the secret the text ends with: that is held back until it is known how it goes on. */
+function begunLength(text: string, secret: string): number {
+  for (let length = Math.min(secret.length - 1, text.length); length > 0; length -= 1) {
+    if (text.endsWith(secret.slice(0, length))) return length;
+  }
+  return 0;
 }

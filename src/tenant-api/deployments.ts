@@ -24,7 +24,7 @@ import { listSecrets } from "../tenant/directory/secrets.ts";
 import { publishTenant } from "../tenant/publish-tenant.ts";
 import { deploymentView } from "./deployment-view.ts";
 import { networkOf } from "./network.ts";
-import { limitBody, parseJsonBody, parseQuery, refuse } from "./request.ts";
+import { limitBody, parseJsonBody, parseQuery, refuse, rowNumberSchema } from "./request.ts";
 import { requireTenant, type TenantEnv } from "./require-tenant.ts";
 
 /** 200 routes of the longest path and description are 150 KB; the rest is room for declarations. */
@@ -36,11 +36,7 @@ const ROUTES_CHARACTERS_MAX = 1024 * 1024;
 /** Deployments are listed with their routes, of which each may have a megabyte. */
 const listQuerySchema = z.strictObject({
   /** Version of the last deployment of the page before. */
-  cursor: z
-    .string()
-    .regex(/^[1-9][0-9]{0,8}$/, "must be the nextCursor of a page")
-    .transform(Number)
-    .optional(),
+  cursor: rowNumberSchema.optional(),
   limit: z.coerce.number().int().min(1).max(20).default(20),
 });
 

@@ -12,8 +12,6 @@ import { apiKeyPrefix, hashApiKey, parseApiKey } from "../tenant/api-key.ts";
 import { bearerCredential } from "../tenant/credentials.ts";
 import {
   API_KEYS_MAX,
-  countValidApiKeys,
-  expireStatement,
   insertApiKey,
   listApiKeys,
   revokeApiKey,
@@ -48,9 +46,8 @@ keys.post("/", limitBody(SMALL_BODY_BYTES_MAX), async (context) => {
     return refuse("invalid_request", [{ field: "expiresAt", message: "must be in the future" }]);
   }
   const { DB: db } = context.env;
-  if ((await countValidApiKeys(db, serial, nowMs)) >= API_KEYS_MAX) return tooMany();
   const fresh = await freshApiKey(nowMs, expiresAtMs);
-  await insertApiKey(db, serial, fresh.record, {
+  const isWritten = await insertApiKey(db, serial, fresh.record, {
     atMs: nowMs,
     actor: "tenant",
     tenantId,
@@ -58,6 +55,7 @@ keys.post("/", limitBody(SMALL_BODY_BYTES_MAX), async (context) => {
     subject: fresh.record.prefix,
     detail: { expiresAtMs },
   });
+  if (!isWritten) return tooMany();
   return context.json({ tenantId, ...shownOnce(fresh) } satisfies CreatedApiKey, 201);
 });
 
@@ -67,7 +65,6 @@ keys.post("/rotate", limitBody(SMALL_BODY_BYTES_MAX), async (context) => {
   const { tenantId, serial } = context.var.tenant;
   const nowMs = Date.now();
   const { DB: db } = context.env;
-  if ((await countValidApiKeys(db, serial, nowMs)) >= API_KEYS_MAX) return tooMany();
   const old = presentedKey(context.req.raw);
   const replaced = {
     prefix: apiKeyPrefix(old),
@@ -82,9 +79,11 @@ keys.post("/rotate", limitBody(SMALL_BODY_BYTES_MAX), async (context) => {
     subject: fresh.record.prefix,
     detail: { replaced: replaced.prefix, replacedExpiresAtMs: replaced.expiresAtMs },
   } as const;
-  await insertApiKey(db, serial, fresh.record, entry, [
-    expireStatement(db, await hashApiKey(old), replaced.expiresAtMs),
-  ]);
+  const isWritten = await insertApiKey(db, serial, fresh.record, entry, {
+    expire: await hashApiKey(old),
+    atMs: replaced.expiresAtMs,
+  });
+  if (!isWritten) return tooMany();
   const answer: RotatedApiKey = { tenantId, ...shownOnce(fresh), replaced };
   return context.json(answer, 201);
 });

@@ -9,6 +9,12 @@ export const SMALL_BODY_BYTES_MAX = 16 * 1024;
 /** More than this many faults help nobody. */
 const FAULTS_MAX = 20;
 
+/** The number of a row. As a cursor it is that of the last row of the page before. */
+export const rowNumberSchema = z
+  .string()
+  .regex(/^[1-9][0-9]{0,14}$/, "must be the nextCursor of a page")
+  .transform(Number);
+
 /** One thing wrong with a request. */
 export interface Fault {
   /** Path of the field, for example `routes[0].price`; empty for the whole body. */

@@ -54,10 +54,10 @@ scripts.put("/:name{.+}", limitBody(UPLOAD_BYTES_MAX), async (context) => {
   const limits = await readEffectiveLimits(context.env.DB, tenant, Date.now());
   const known = await listLatestScripts(context.env.DB, tenant.serial);
   const others = known.filter((script) => script.name !== name);
+  const { scriptsMax } = limits;
+  const oneTooMany = { field: "name", message: `would be one of more than ${scriptsMax} scripts` };
   const [fault, ...furtherFaults] = [
-    ...(others.length < limits.scriptsMax
-      ? []
-      : [{ field: "name", message: `would be one of more than ${limits.scriptsMax} scripts` }]),
+    ...(others.length < scriptsMax ? [] : [oneTooMany]),
     ...bundleFaults(name, bundle, limits),
   ];
   if (fault !== undefined) return refuse("invalid_request", [fault, ...furtherFaults]);
@@ -87,7 +87,9 @@ scripts.put("/:name{.+}", limitBody(UPLOAD_BYTES_MAX), async (context) => {
   if (known.find((script) => script.name === name)?.version !== canonical.version) {
     await storeScript(context.env, tenant.tenantId, canonical);
     const upload = { ...report, name, createdAtMs: Date.now() };
-    await insertScriptUpload(context.env.DB, tenant, upload);
+    if (!(await insertScriptUpload(context.env.DB, tenant, upload, scriptsMax))) {
+      return refuse("invalid_request", [oneTooMany]);
+    }
   }
   return context.json(report, 201);
 });

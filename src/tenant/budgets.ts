@@ -53,7 +53,7 @@ export interface PeriodBounds {
 }
 
 /** Percent of a budget at which its tenant's operators are told. */
-export const WARNING_PERCENTS = [80, 100] as const;
+const WARNING_PERCENTS = [80, 100] as const;
 
 export const NO_USAGE: Usage = {
   calls: 0,

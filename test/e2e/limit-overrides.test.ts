@@ -83,7 +83,7 @@ test("an override is in effect within 60 seconds, lower than asked for, and ends
   expect(waiting.overrides).toMatchObject([{ overrideId, tenantId: tenant.tenantId }]);
   expect((await upload(header)).status).toBe(413);
 
-  const expiresAtMs = Date.now() + 10_000;
+  const expiresAtMs = Date.now() + 15_000;
   const limits = { requestBytesMax: 2 * requestBytesMax };
   const expiresAt = new Date(expiresAtMs).toISOString();
   await decide(overrideId, "approve", { limits, expiresAt, reason: "as a trial" });

@@ -19,6 +19,9 @@ import { Payer, quoteOf, send } from "../support/payer.ts";
 import { type TestTenant, TestWorld } from "../support/platform.ts";
 
 const CALLS = 60;
+/** Where changes are slower than calls there are more of these, for as many changes as this. */
+const CALLS_MAX = 300;
+const CHANGES_MIN = 7;
 const CONCURRENCY = 4;
 /** Several changes of what is on sale between two steps of a call, and not nothing but changes. */
 const CHANGE_INTERVAL_MS = 150;
@@ -142,7 +145,8 @@ test("rollback under load with no failed paid call", async () => {
   };
   const answers: Awaited<ReturnType<Payer["pay"]>>[] = [];
   const buy = async () => {
-    while (work.next < CALLS) {
+    const isEnough = () => work.next >= CALLS && work.changes >= CHANGES_MIN;
+    while (!isEnough() && work.next < CALLS_MAX) {
       work.next += 1;
       answers.push(await payer.pay(urlOf(`/quote?n=${work.next}`)));
     }
@@ -164,13 +168,13 @@ test("rollback under load with no failed paid call", async () => {
   ];
   for (const call of bought) expect(asQuoted).toContainEqual(call);
   // Both were sold, many times over.
-  expect(work.changes).toBeGreaterThan(6);
+  expect(work.changes).toBeGreaterThanOrEqual(CHANGES_MIN);
   expect(new Set(bought.map(({ body }) => body)).size).toBe(2);
   // Each ran once, on the version that was quoted, and each was charged once, at that price.
   const countOf = (body: string) => bought.filter((call) => call.body === body).length;
   expect([one.calls, two.calls]).toEqual([countOf("one"), countOf("two")]);
   expect(await amountsCharged()).toEqual(bought.map(({ amount }) => amount).toSorted());
-  expect(bought).toHaveLength(CALLS);
+  expect(bought).toHaveLength(work.next);
 });
 
 test("keys, versions, export and the end, at the command line", async () => {
@@ -196,7 +200,7 @@ test("keys, versions, export and the end, at the command line", async () => {
 
   const api = new PlatformApi(world.url, apiKey);
   await vi.waitFor(async () => expect((await api.balance()).availableAtomic).not.toBe("0"), {
-    timeout: 30_000,
+    timeout: 60_000,
     interval: 250,
   });
   const { payoutId } = await api.createPayout(undefined, randomUUID());
@@ -208,7 +212,7 @@ test("keys, versions, export and the end, at the command line", async () => {
   );
 
   await vi.waitFor(async () => expect((await api.payout(payoutId)).state).toBe("confirmed"), {
-    timeout: 30_000,
+    timeout: 60_000,
     interval: 250,
   });
   await claw("tenant", "delete", tenant.tenantId, "--confirm", tenant.tenantId);

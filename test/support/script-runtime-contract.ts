@@ -87,6 +87,18 @@ export function scriptRuntimeContract(underTest: RuntimeUnderTest): void {
       expect(seen.headers).toContainEqual(["user-agent", "agent/1"]);
     });
 
+    test("answers HEAD, also as the first request for it, and when it throws", async () => {
+      const bundle = singleModule(
+        handlerSource(
+          "if (request.url.endsWith('/throws')) throw new TypeError('inside'); return new Response('body', { headers: { 'X-Method': request.method } });",
+        ),
+      );
+      const head = (url: string) => run(bundle, new Request(url, { method: "HEAD" }));
+      const answer = await answerOf(head("https://acme/score"));
+      expect([answer.status, answer.headers.get("X-Method")]).toEqual([200, "HEAD"]);
+      expect(await head("https://acme/throws")).toEqual({ result: "failed", reason: "inside" });
+    });
+
     test("answers any status, headers of its own, a redirect, and no body", async () => {
       const bundle = singleModule(
         handlerSource(`switch (new URL(request.url).pathname) {

@@ -24,13 +24,22 @@ const BUNDLE: ScriptBundle = {
   },
 };
 const VERSION = "5c".repeat(32);
+const TAGS = ["environment-production", "tenant-acme", `version-${VERSION}`];
 
 let uploads: Upload[] = [];
 let reply = { status: 200, body: "" };
+/** What the API says that the uploaded script is tagged. */
+let tagsReply = "";
+const tagsRequests: (string | undefined)[] = [];
 const server = createServer((request, response) => {
   void receive(request).then((received) => {
+    response.setHeader("Content-Type", "application/json");
+    if (received.method === "GET") {
+      tagsRequests.push(received.path);
+      return response.end(tagsReply);
+    }
     uploads.push(received);
-    return response.writeHead(reply.status, { "Content-Type": "application/json" }).end(reply.body);
+    return response.writeHead(reply.status).end(reply.body);
   });
 });
 async function receive(request: IncomingMessage): Promise<Upload> {
@@ -51,6 +60,8 @@ beforeAll(async () => {
 afterAll(() => server.close());
 beforeEach(() => {
   uploads = [];
+  tagsRequests.length = 0;
+  tagsReply = JSON.stringify({ success: true, errors: [], result: TAGS });
   reply = { status: 200, body: JSON.stringify({ success: true, errors: [], result: {} }) };
 });
 
@@ -108,7 +119,7 @@ test("is a multipart form that begins with the metadata: entry, compatibility, t
     compatibility_date: "2026-10-01",
     compatibility_flags: ["nodejs_compat"],
     bindings: [],
-    tags: ["environment-production", "tenant-acme", `version-${VERSION}`],
+    tags: TAGS,
   });
 });
 
@@ -133,6 +144,15 @@ test("has a part for every module, named as it is imported, of its type", async 
     `data:text/javascript,${encodeURIComponent(json.content)}`
   );
   expect(value).toEqual({ é: "\u2028" });
+});
+
+test("is looked at afterwards: what is there has to be tagged as this tenant's version", async () => {
+  expect(await upload()).toEqual({ result: "uploaded" });
+  expect(tagsRequests).toEqual([`${uploads[0]?.path}/tags`]);
+  for (const result of [[], ["tenant-acme"], TAGS.with(1, "tenant-bravo"), null]) {
+    tagsReply = JSON.stringify({ success: true, errors: [], result });
+    expect(await upload()).toMatchObject({ result: "unavailable" });
+  }
 });
 
 test("is refused in the API's words when the code is at fault", async () => {

@@ -4,6 +4,11 @@ import { generatePrivateKey } from "viem/accounts";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { PlanId } from "../../src/contracts/snapshot.ts";
 import { listLimitExceedances } from "../../src/tenant/directory/limit-exceedances.ts";
+import {
+  KEPT_HEADERS_LENGTH_MAX,
+  keptHeaders,
+  lengthOf,
+} from "../../src/dispatcher/kept-headers.ts";
 import type { LimitName } from "../../src/tenant/limits.ts";
 import { PLANS } from "../../src/tenant/plans.ts";
 import { PaidCalls } from "../support/paid-calls.ts";
@@ -41,12 +46,33 @@ async function expectExceeded(
   expect(response.headers.get("Payment-Status")).toBe("not-charged");
   expect(calls.settled).toEqual([]);
   // Counted after the answer.
-  await vi.waitFor(async () =>
-    expect(await listLimitExceedances(env.DB, calls.tenantId, 10)).toMatchObject([
-      { limit, count: 1 },
-    ]),
+  await vi.waitFor(
+    async () =>
+      expect(await listLimitExceedances(env.DB, calls.tenantId, 10)).toMatchObject([
+        { limit, count: 1 },
+      ]),
+    { timeout: 30_000, interval: 50 },
   );
 }
+
+/** An answer that is sold with so many characters of headers of its own. */
+async function headersOf(length: number): Promise<Response> {
+  await calls.open("after");
+  const sold = { url: new URL(calls.base), target: "/" };
+  const others = lengthOf(keptHeaders(new Headers({ "X-Long": "" }), sold));
+  const headers = { "X-Long": "x".repeat(length - others) };
+  calls.onRun = async () => new Response(null, { headers });
+  return calls.pay("1", payer);
+}
+
+test("headers of the most that may be kept are sold, of a character more they are not", async () => {
+  const sold = await headersOf(KEPT_HEADERS_LENGTH_MAX);
+  expect([sold.status, sold.headers.get("Payment-Status")]).toEqual([200, "settled"]);
+  const refused = await headersOf(KEPT_HEADERS_LENGTH_MAX + 1);
+  expect(await refused.json()).toMatchObject({ status: 502, code: "handler_failed" });
+  expect(refused.headers.get("Payment-Status")).toBe("not-charged");
+  expect(calls.settled).toHaveLength(1);
+});
 
 describe.each<PlanId>(["free", "pro", "scale"])("on the %s plan", (plan) => {
   const { requestBytesMax, responseBytesMax, handlerDeadlineMs } = PLANS[plan].limits;

@@ -11,7 +11,8 @@ import type { AdmissionLimits } from "../../src/tenant/budgets.ts";
 import { LedgerCalls } from "../support/ledger-calls.ts";
 import { UNBOUNDED_LIMITS } from "../support/unbounded-limits.ts";
 
-const NOON_MS = Date.UTC(2027, 0, 15, 12);
+/** Far ahead of any real clock: alarms of then do not fire by themselves. */
+const NOON_MS = Date.UTC(2099, 0, 15, 12);
 const HOUR_MS = 3_600_000;
 const RUN: HandlerUsage = { durationMs: 20, cpuMs: 5, egressBytes: 100, limitError: false };
 const ERRING: HandlerUsage = { ...RUN, limitError: true };
@@ -188,7 +189,7 @@ describe("use", () => {
 describe("a budget", () => {
   const throttled = { callsPerDay: 10, onBudgetSpent: "throttle" } as const;
   const suspending = { callsPerDay: 10, onBudgetSpent: "suspend" } as const;
-  const MIDNIGHT_MS = Date.UTC(2027, 0, 16);
+  const MIDNIGHT_MS = Date.UTC(2099, 0, 16);
 
   test("is warned of at 80 and at 100 %, each once, and then throttles until the day ends", async () => {
     for (let count = 0; count < 10; count += 1) await run(throttled);
@@ -210,6 +211,8 @@ describe("a budget", () => {
     for (let count = 0; count < 9; count += 1) await run(throttled);
     expect((await claim(throttled)).result).toBe("granted");
     expect(await claim(throttled)).toEqual(over("callsPerDay", 1_000));
+    const byMonth = { callsPerDay: 11, callsPerMonth: 10 };
+    expect(await claim(byMonth)).toEqual(over("callsPerMonth", 1_000));
   });
 
   test.each([

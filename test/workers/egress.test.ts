@@ -322,7 +322,7 @@ describe("a denial", () => {
         .bind(props.tenantId)
         .all();
     await expect
-      .poll(async () => (await counts()).results, { timeout: 10_000, interval: 200 })
+      .poll(async () => (await counts()).results, { timeout: 45_000, interval: 200 })
       .toEqual([
         { reason: "host_not_allowed", count: 3 },
         { reason: "reserved_name", count: 1 },

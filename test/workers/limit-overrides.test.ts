@@ -119,7 +119,10 @@ describe("what a tenant asks for", () => {
   });
 
   test("is bounded: so many requests wait at a time, of one tenant", async () => {
-    for (let asked = 0; asked < OPEN_REQUESTS_MAX; asked += 1) await requested({ cpuMs: 500 });
+    const atOnce = Array.from({ length: 2 * OPEN_REQUESTS_MAX }, () => ask({ cpuMs: 500 }));
+    const statuses = (await Promise.all(atOnce)).map(({ status }) => status);
+    expect(statuses.filter((status) => status === 201)).toHaveLength(OPEN_REQUESTS_MAX);
+    expect(await overridesOf()).toHaveLength(OPEN_REQUESTS_MAX);
     expect(await problemOf(await ask({ cpuMs: 500 }))).toMatchObject({
       status: 409,
       code: "too_many_overrides",

@@ -230,22 +230,29 @@ describe("its secret", () => {
     expect(await response.text()).toBe("sunny");
   });
 
-  test.each([["whole"], ["cut"]])("that comes back in a body, %s, fails the call", async (how) => {
-    const echo = new TextEncoder().encode(`{"you sent":"${SECRET}"}`);
-    const parts =
-      how === "whole" ? [echo] : [echo.slice(0, 22), echo.slice(22, 30), echo.slice(30)];
-    answer = () =>
-      new Response(
-        new ReadableStream({
-          start(controller) {
-            for (const part of parts) controller.enqueue(part);
-            controller.close();
-          },
-        }),
-      );
-    const response = await runWithSecret();
-    await expect(async () => response.text()).rejects.toThrow("secret");
-  });
+  test.each([["whole"], ["cut"]])(
+    "that comes back in a body, %s, fails the call before it leaves",
+    async (how) => {
+      const echo = new TextEncoder().encode(`{"you sent":"${SECRET}"}`);
+      const parts =
+        how === "whole" ? [echo] : [echo.slice(0, 22), echo.slice(22, 30), echo.slice(30)];
+      answer = () =>
+        new Response(
+          new ReadableStream({
+            start(controller) {
+              for (const part of parts) controller.enqueue(part);
+              controller.close();
+            },
+          }),
+        );
+      const response = await runWithSecret();
+      let arrived = "";
+      await expect(async () => {
+        for await (const part of response.body ?? []) arrived += new TextDecoder().decode(part);
+      }).rejects.toThrow("secret");
+      expect(arrived).not.toContain("sk");
+    },
+  );
 
   test("does not get into the way of a body that is as long as it, or binary", async () => {
     const body = crypto.getRandomValues(new Uint8Array(10_000));

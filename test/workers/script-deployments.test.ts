@@ -65,12 +65,19 @@ const DATASET = {
   columns: [],
 };
 
-/** Answers for Cloudflare's API, and notes what was uploaded. */
+/** Answers for Cloudflare's API, and notes what was uploaded or deleted. What is uploaded has the tags it should have. */
 function api(answer: () => Response): string[] {
   const paths: string[] = [];
   vi.spyOn(globalThis, "fetch").mockImplementation((input) => {
-    paths.push(new URL(typeof input === "string" ? input : "").pathname);
-    return Promise.resolve(answer());
+    const { pathname } = new URL(typeof input === "string" ? input : "");
+    const [, key] = /([^/]+)\/tags$/.exec(pathname) ?? [];
+    if (key === undefined) {
+      paths.push(pathname);
+      return Promise.resolve(answer());
+    }
+    const [environment, tenantId, version] = key.split("--");
+    const result = [`environment-${environment}`, `tenant-${tenantId}`, `version-${version}`];
+    return Promise.resolve(Response.json({ success: true, errors: [], result }));
   });
   return paths;
 }
@@ -180,10 +187,12 @@ test("a limit that is passed is said to the caller and counted for the tenant", 
     expect(response.status).toBe(429);
     expect(await response.json()).toMatchObject({ code: "tenant_limit_exceeded", limit: "cpu" });
   }
-  await vi.waitFor(async () =>
-    expect(await listLimitExceedances(env.DB, tenant.tenantId, 10)).toMatchObject([
-      { limit: "cpu", count: 2 },
-    ]),
+  await vi.waitFor(
+    async () =>
+      expect(await listLimitExceedances(env.DB, tenant.tenantId, 10)).toMatchObject([
+        { limit: "cpu", count: 2 },
+      ]),
+    { timeout: 30_000, interval: 50 },
   );
 });
 

@@ -72,6 +72,39 @@ describe("the script host on the Worker Loader", () => {
     expect(JSON.stringify(told)).not.toContain("bravo");
   });
 
+  const outcomeOf = async (body: string) => {
+    const bundle = singleModule(handlerSource(body));
+    const invocation = await invocationOf(bundle, { allowedHosts: ["api.example.com"] });
+    stored.set(dispatchKey(invocation.ref), bundle);
+    return await runtime.run(invocation, request());
+  };
+
+  test.each([
+    [
+      "subrequests",
+      "for (let sent = 0; sent < 11; sent += 1) await fetch('https://refused.example.net/')",
+    ],
+    [
+      "egress_bytes",
+      "await fetch('https://api.example.com/', { method: 'POST', body: 'x'.repeat(1_000_001) })",
+    ],
+  ])(
+    "a script that goes over %s and does not expect it has passed that limit",
+    async (limit, body) => {
+      const outcome = await outcomeOf(`${body}; return new Response("sold all the same")`);
+      expect(outcome).toEqual({ result: "limit_exceeded", limit });
+    },
+  );
+
+  test("a script that catches what its limit throws decides what it answers", async () => {
+    const outcome = await outcomeOf(`let sent = 0;
+try { for (;;) { await fetch("https://refused.example.net/"); sent += 1; } } catch (error) {
+  return new Response(sent + " sent: " + error.message);
+}`);
+    if (outcome.result !== "answered") throw new Error(JSON.stringify(outcome));
+    expect(await outcome.response.text()).toBe("10 sent: Too many subrequests.");
+  });
+
   test("a change of the egress policy takes effect for code that is loaded already", async () => {
     const bundle = singleModule(
       handlerSource("return new Response(await (await fetch('https://example.invalid/')).text())"),
@@ -141,6 +174,43 @@ describe("a host that dies under its calls", () => {
       runtime.run(invocation, request()),
     ]);
     expect(outcomes.map(({ result }) => result)).toEqual(["limit_exceeded", "answered"]);
+  });
+
+  test("no call is blamed for what an earlier one has left behind in the process", async () => {
+    let isLoopingSoon = true;
+    let sent = 0;
+    const runtime = runtimeOn((init) => {
+      sent += 1;
+      if (isLoopingSoon) {
+        // Both of the first runs end with the process that they are in.
+        isLoopingSoon = sent < 2;
+        return Promise.reject(new Error("Network connection lost."));
+      }
+      isLoopingSoon = new Headers(init?.headers).get("X-Leaves-Loop") === "1";
+      sent = isLoopingSoon ? 1 : sent;
+      return Promise.resolve(answered());
+    });
+    const invocation = await invocationOf(ANSWER);
+    const leaving = new Request("https://acme/", { headers: { "X-Leaves-Loop": "1" } });
+    const outcomes = await Promise.all([
+      runtime.run(invocation, leaving),
+      runtime.run(invocation, request()),
+    ]);
+    expect(outcomes.map(({ result }) => result)).toEqual(["answered", "answered"]);
+    expect((await runtime.run(invocation, request())).result).toBe("answered");
+  });
+
+  test("a call whose process always ends when it is alone in it has passed a limit", async () => {
+    let sent = 0;
+    const runtime = runtimeOn(() => {
+      sent += 1;
+      return Promise.reject(new Error("Network connection lost."));
+    });
+    expect(await runtime.run(await invocationOf(ANSWER), request())).toEqual({
+      result: "limit_exceeded",
+      limit: "cpu_or_memory",
+    });
+    expect(sent).toBe(2);
   });
 
   test("a host that is just starting is asked again", async () => {

@@ -160,6 +160,19 @@ test("the number of valid keys is bounded, and of the others the last few are li
   expect((await list(tenant)).length).toBeLessThanOrEqual(API_KEYS_MAX + 21);
 });
 
+test("keys that are made at the same time are counted one after the other", async () => {
+  const tenant = await createTenant();
+  const made = await Promise.all(
+    Array.from({ length: API_KEYS_MAX + 3 }, () =>
+      call("POST /v1/keys", { credential: tenant.apiKey }),
+    ),
+  );
+  expect(made.map(({ status }) => status).toSorted()).toEqual([
+    ...Array.from({ length: API_KEYS_MAX - 1 }, () => 201),
+    ...Array.from({ length: 4 }, () => 409),
+  ]);
+});
+
 test("an operator issues a key to a tenant that lost its own, and may revoke the others", async () => {
   const tenant = await createTenant();
   const issue = (body: object) =>

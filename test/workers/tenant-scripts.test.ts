@@ -6,6 +6,7 @@ import { deploymentResponseSchema } from "../../src/contracts/tenant-api.ts";
 import { tenantSnapshotSchema } from "../../src/contracts/snapshot.ts";
 import { readScript } from "../../src/runtime/script/script-store.ts";
 import { CEILINGS } from "../../src/tenant/limits.ts";
+import { PLANS } from "../../src/tenant/plans.ts";
 import { call, createTenant, problemOf, type TestTenant } from "../support/control-plane.ts";
 import { handlerSource, SCORE, singleModule, uploadScript } from "../support/scripts.ts";
 
@@ -115,6 +116,20 @@ test("an upload changes nothing on sale, and a rollback sells the code it had", 
     credential: tenant.apiKey,
   });
   expect(await publishedVersion(tenant)).toBe(first.version);
+});
+
+test("uploads at the same time do not add up to more scripts than the plan allows", async () => {
+  const busy = await createTenant();
+  const { scriptsMax } = PLANS.free.limits;
+  const uploads = await Promise.all(
+    Array.from({ length: 2 * scriptsMax }, (_, index) =>
+      uploadScript(busy, `s${index}.js`, ANSWER, "text/javascript"),
+    ),
+  );
+  expect(uploads.filter(({ status }) => status === 201)).toHaveLength(scriptsMax);
+  expect(uploads.filter(({ status }) => status === 400)).toHaveLength(scriptsMax);
+  const answer = await call("GET /v1/scripts", { credential: busy.apiKey });
+  expect(scriptListSchema.parse(await answer.json()).scripts).toHaveLength(scriptsMax);
 });
 
 test("scripts are listed, and one tenant's are not another's", async () => {

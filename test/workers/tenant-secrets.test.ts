@@ -3,6 +3,7 @@ import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import { adminApi } from "../../src/admin/admin-api.ts";
+import type { ReEncryptResponse } from "../../src/contracts/secrets.ts";
 import { tenantSnapshotSchema } from "../../src/contracts/snapshot.ts";
 import { readSealedSecrets } from "../../src/tenant/directory/secrets.ts";
 import { readTenant } from "../../src/tenant/directory/tenants.ts";
@@ -261,6 +262,24 @@ describe("a rotation of the platform's key", () => {
     expect(lost).toMatchObject({ reEncrypted: 0, remaining: 0 });
     expect(lost.unreadable).toBeGreaterThan(0);
     expect((await stored()).keyId).toBe("newest");
+  });
+
+  test("one that was tampered with is counted, and keeps no other from its new key", async () => {
+    const [victim, other] = [await createTenant(), await createTenant()];
+    for (const tenant of [victim, other]) await put(tenant, "WEATHER_KEY");
+    await env.DB.prepare(
+      `UPDATE tenant_secrets SET sealed = 'AAAA' || substr(sealed, 5)
+       WHERE tenant_serial = (SELECT serial FROM tenants WHERE tenant_id = ?)`,
+    )
+      .bind(victim.tenantId)
+      .run();
+    const newest = { id: "newest-2", key: Buffer.alloc(32, 10).toString("base64") };
+    const rotated = { ...env, PLATFORM_KEYS: JSON.stringify([newest, ...KEYS]) };
+    const pass = await (await reEncrypt(rotated, env.OPERATOR_TOKEN)).json<ReEncryptResponse>();
+    expect(pass).toMatchObject({ remaining: 0 });
+    expect(pass.unreadable).toBeGreaterThan(0);
+    expect((await sealedOf(other))["WEATHER_KEY"]?.keyId).toBe("newest-2");
+    expect((await sealedOf(victim))["WEATHER_KEY"]?.keyId).toBe(KEYS[0].id);
   });
 
   test("is for operators", async () => {

@@ -13,6 +13,9 @@ import type { UsageMeter } from "./usage-meter.ts";
 /** Names the invocation a subrequest belongs to; set by the wrapper around a tenant's code. */
 export const INVOCATION_HEADER = "Claw-Invocation";
 
+/** With the answer that a limit makes: `fetch` throws it where the platform has wrapped a tenant's code. */
+export const LIMIT_HEADER = "Claw-Limit";
+
 /** Longer than the longest handler deadline: the caller's own limit is what ends a slow call. */
 const SUBREQUEST_TIMEOUT_MS = 60_000;
 
@@ -101,7 +104,7 @@ function metered(
       } else {
         onExceeded();
         await reader.cancel();
-        controller.error(new Error("this invocation moved more bytes than its plan allows"));
+        controller.error(new Error("Too many bytes of subrequests."));
       }
     },
     cancel: (reason) => reader.cancel(reason),
@@ -121,11 +124,13 @@ function refusal(reason: EgressRefusal, host: string | null): Response {
     case "subrequests_exceeded":
       return problem("tenant_limit_exceeded", {
         detail: "This invocation made as many requests as its plan allows.",
+        headers: { [LIMIT_HEADER]: "Too many subrequests." },
         extra: { reason },
       });
     case "bytes_exceeded":
       return problem("tenant_limit_exceeded", {
         detail: "This invocation moved as many bytes as its plan allows.",
+        headers: { [LIMIT_HEADER]: "Too many bytes of subrequests." },
         extra: { reason },
       });
     default:

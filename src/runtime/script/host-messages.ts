@@ -45,6 +45,8 @@ export const hostPaths = {
 export const hostInvocationSchema = z.object({
   /** Of the handler's request; an HTTP service would put its own origin in its place. */
   url: z.url(),
+  /** Of the same: HEAD is sent as GET, because its reply would have no body for an outcome. */
+  method: z.string(),
   ref: z.object({
     environment: z.string(),
     tenantId: tenantIdSchema,
@@ -65,7 +67,7 @@ export const hostOutcomeSchema = z.discriminatedUnion("result", [
   z.object({ result: z.literal("not_installed") }),
   z.object({
     result: z.literal("limit_exceeded"),
-    limit: z.enum(["cpu", "memory", "cpu_or_memory", "subrequests", "deadline"]),
+    limit: z.enum(["cpu", "memory", "cpu_or_memory", "subrequests", "egress_bytes", "deadline"]),
   }),
   z.object({ result: z.literal("failed"), reason: z.string() }),
   z.object({ result: z.literal("unavailable"), reason: z.string() }),

@@ -1,8 +1,8 @@
 /**
  * Scripts in a script host that is reached over a service binding. The host may die under a call, because something in
- * it looped or took all memory; nobody can say which of the calls in it that was. So calls that were lost are run once
- * more, one at a time: those that did nothing wrong get their answer, and the one that did it is alone when it does it
- * again. Each keeps its `Idempotency-Key`.
+ * it looped or took all memory; nobody can say which of the calls in it that was, or whether one that was answered left
+ * work behind. So calls that were lost are run again, one at a time: those that did nothing wrong get their answer, and
+ * the one whose process ends when nothing else ever ran in it has done it. Each keeps its `Idempotency-Key`.
  */
 import type { DenialCount } from "../egress/denials.ts";
 import type { TenantUse } from "../../tenant/directory/egress-uses.ts";
@@ -36,6 +36,9 @@ const READY_ATTEMPTS_MAX = 100;
 /** A first run, one after a loss, and one or two that found the host just starting. */
 const ATTEMPTS_MAX = 4;
 
+/** A rerun that does not end by then is not waited for: the request it belongs to may be gone. */
+const RERUN_WAIT_MS = 10_000;
+
 /** Origin of requests whose path alone means something. */
 const HOST_ORIGIN = "http://script-host";
 
@@ -54,11 +57,14 @@ type Attempt =
   | ScriptOutcome
   /** Nothing ran. */
   | { readonly result: "starting" }
-  /** The connection ended without an answer. */
-  | { readonly result: "lost" };
+  /** The connection ended without an answer. Alone: no other code ran in the process since the last time. */
+  | { readonly result: "lost"; readonly alone: boolean };
 
-/** Ends when the last of the calls that were lost has been run again. */
-let lastRerun: Promise<unknown> = Promise.resolve();
+/** Ends when the last of the calls that were lost has been run again; null when there is none. */
+let lastRerun: Promise<unknown> | null = null;
+
+/** The host's process as far as it is known: how many runs it has taken on. A loss begins another one. */
+let hostProcess = { runs: 0 };
 
 export function hostedScripts(options: HostedScriptsOptions): ScriptRuntime {
   return {
@@ -67,14 +73,17 @@ export function hostedScripts(options: HostedScriptsOptions): ScriptRuntime {
       const attempt = () => runInstalled(options, invocation, request, body);
       let losses = 0;
       for (let number = 1; number <= ATTEMPTS_MAX; number += 1) {
-        const outcome = losses === 0 ? await attempt() : await inTurn(options, attempt);
+        const outcome = losses === 0 ? await afterReruns(attempt) : await inTurn(options, attempt);
         if (outcome.result === "lost") losses += 1;
         else if (outcome.result !== "starting") return outcome;
         if (request.signal.aborted) return { result: "limit_exceeded", limit: "deadline" };
-        if (losses === 2) return { result: "limit_exceeded", limit: "cpu_or_memory" };
+        // The first time, it may have been sent to a process that was ended already.
+        if (outcome.result === "lost" && outcome.alone && losses >= 2) {
+          return { result: "limit_exceeded", limit: "cpu_or_memory" };
+        }
         await untilReady(options);
       }
-      return { result: "unavailable", reason: "the script host does not start" };
+      return { result: "unavailable", reason: "the script host does not start, or not for long" };
     },
     async check(bundle) {
       const { text, version } = await canonicalScript(bundle);
@@ -87,13 +96,30 @@ export function hostedScripts(options: HostedScriptsOptions): ScriptRuntime {
   };
 }
 
-/** After the reruns before it, in a host that is up. */
+/** Waits for the reruns that were asked for before. */
+async function untilRerun(): Promise<void> {
+  const rerun = lastRerun;
+  if (rerun === null) return;
+  await Promise.race([rerun, scheduler.wait(RERUN_WAIT_MS)]);
+  if (lastRerun === rerun) lastRerun = null;
+}
+
+/** Not beside those that are run again: either could be the one that ends the process, and take the other with it. */
+async function afterReruns(attempt: () => Promise<Attempt>): Promise<Attempt> {
+  await untilRerun();
+  return await attempt();
+}
+
+/** After the reruns before it, in a host that is up, and once more when one of those may have ended it. */
 function inTurn(options: HostedScriptsOptions, attempt: () => Promise<Attempt>): Promise<Attempt> {
-  const rerun = lastRerun.then(async () => {
+  const rerun = untilRerun().then(async () => {
+    await untilReady(options);
+    const outcome = await attempt();
+    if (outcome.result !== "lost" || outcome.alone) return outcome;
     await untilReady(options);
     return await attempt();
   });
-  lastRerun = rerun;
+  lastRerun = rerun.catch(() => undefined);
   return rerun;
 }
 
@@ -119,7 +145,7 @@ async function runInstalled(
   if (bundle === null) return { result: "unavailable", reason: "this version is not stored" };
   const { text, version } = await canonicalScript(bundle);
   const installed = await control(options, `${hostPaths.install}?version=${version}`, text);
-  if (installed === null) return { result: "lost" };
+  if (installed === null) return { result: "lost", alone: false };
   const second = await runOnce(options, invocation, request, body);
   return second.result === "not_installed" ? { result: "starting" } : second;
 }
@@ -132,26 +158,34 @@ async function runOnce(
 ): Promise<Attempt | { readonly result: "not_installed" }> {
   const headers = new Headers(request.headers);
   const { ref, limits, egress } = invocation;
-  const message = JSON.stringify({ url: request.url, ref, limits, egress });
+  const { url, method } = request;
+  const message = JSON.stringify({ url, method, ref, limits, egress });
   headers.set(INVOCATION_FIELD, encodeURIComponent(message));
   headers.set(TOKEN_FIELD, options.token);
   const init: RequestInit = {
-    method: request.method,
+    method: method === "HEAD" ? "GET" : method,
     headers,
     body,
     signal: request.signal,
     // The script's redirect is its answer; followed, it would lead back here.
     redirect: "manual",
   };
+  const process = hostProcess;
+  process.runs += 1;
   try {
     const reply = await options.host.fetch(HOST_ORIGIN, init);
     const denials = reply.headers.get(DENIALS_FIELD);
     if (denials !== null) options.onDenials?.(denialsSchema.parse(JSON.parse(denials)));
     const uses = reply.headers.get(USES_FIELD);
     if (uses !== null) options.onUses?.(usesSchema.parse(JSON.parse(uses)));
-    return await outcomeOf(reply);
+    const outcome = await outcomeOf(reply);
+    // Its code has not run.
+    if (outcome.result === "starting" || outcome.result === "not_installed") process.runs -= 1;
+    return outcome;
   } catch {
-    return { result: "lost" };
+    if (request.signal.aborted) return { result: "lost", alone: false };
+    if (hostProcess === process) hostProcess = { runs: 0 };
+    return { result: "lost", alone: process.runs === 1 };
   }
 }
 

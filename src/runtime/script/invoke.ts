@@ -4,11 +4,12 @@ import type { ScriptLimits, ScriptOutcome } from "./script-runtime.ts";
 /** A message is for logs; a script chooses its own and may choose a long one. */
 const REASON_CHARACTERS_MAX = 300;
 
-/** What the runtime throws when a limit is passed. A script that throws such words itself only fails another way. */
+/** What is thrown when a limit is passed. A script that throws such words itself only fails another way. */
 const LIMIT_MESSAGES = [
   [/exceeded (?:its )?cpu/i, "cpu"],
   [/exceeded (?:its )?memory/i, "memory"],
   [/too many subrequests/i, "subrequests"],
+  [/too many bytes of subrequests/i, "egress_bytes"],
 ] as const;
 
 /** @param makeFetcher may throw too: a script that is not there is noticed at either moment */

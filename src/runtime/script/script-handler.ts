@@ -77,5 +77,6 @@ const LIMIT_NAMES: Readonly<Record<ScriptLimit, string>> = {
   memory: "memory",
   cpu_or_memory: "CPU time or memory",
   subrequests: "requests of its own",
+  egress_bytes: "bytes in requests of its own",
   deadline: "time",
 };

@@ -79,7 +79,7 @@ export class ScriptHost extends WorkerEntrypoint<ScriptHostEnv> {
   }
 
   async #run(request: Request, header: string): Promise<ScriptOutcome | HostOutcome> {
-    const { url, ...invocation } = hostInvocationSchema.parse(
+    const { url, method, ...invocation } = hostInvocationSchema.parse(
       JSON.parse(decodeURIComponent(header)),
     );
     const script = installed.get(invocation.ref.version);
@@ -92,7 +92,7 @@ export class ScriptHost extends WorkerEntrypoint<ScriptHostEnv> {
       invocation,
       { bundle: script.bundle, egress: this.#egress(invocation.egress) },
       new Request(url, {
-        method: request.method,
+        method,
         headers,
         body: request.body === null ? null : await request.arrayBuffer(),
         signal: request.signal,

@@ -32,7 +32,13 @@ export interface ScriptInvocation {
 }
 
 /** `cpu_or_memory`: the process it ran in had to be ended (only where scripts share one, as they do locally). */
-export type ScriptLimit = "cpu" | "memory" | "cpu_or_memory" | "subrequests" | "deadline";
+export type ScriptLimit =
+  | "cpu"
+  | "memory"
+  | "cpu_or_memory"
+  | "subrequests"
+  | "egress_bytes"
+  | "deadline";
 
 export type ScriptOutcome =
   | { readonly result: "answered"; readonly response: Response }

@@ -1,7 +1,7 @@
 /** Scripts on the Worker Loader: isolates made of code that is at hand. Runs inside the script host. */
 import type { ScriptBundle, ScriptModule } from "../../contracts/script.ts";
 import { sha256Hex } from "../../payment/hash.ts";
-import { INVOCATION_HEADER } from "../egress/serve-egress.ts";
+import { INVOCATION_HEADER, LIMIT_HEADER } from "../egress/serve-egress.ts";
 import { invoke, messageOf } from "./invoke.ts";
 import {
   SCRIPT_COMPATIBILITY,
@@ -55,17 +55,21 @@ export async function runLoaded(
 }
 
 /**
- * Names the invocation on every request that the script makes, so that egress can count by invocation. The script can
- * undo it; then it is counted by its tenant's sum over a window.
+ * Names the invocation on every request that the script makes, so that egress can count by invocation, and throws where
+ * it is over a limit, as `fetch` does on Workers for Platforms: a script that is not prepared for it sells nothing. The
+ * script can undo it; then it is counted by its tenant's sum over a window.
  */
 const FETCH_SOURCE = `import { AsyncLocalStorage } from "node:async_hooks";
 const invocations = new AsyncLocalStorage();
 const fetchOutside = globalThis.fetch;
-globalThis.fetch = (input, init) => {
+globalThis.fetch = async (input, init) => {
   const request = new Request(input, init);
   const invocation = invocations.getStore();
   if (invocation !== undefined) request.headers.set(${JSON.stringify(INVOCATION_HEADER)}, invocation);
-  return fetchOutside(request);
+  const response = await fetchOutside(request);
+  const limit = response.headers.get(${JSON.stringify(LIMIT_HEADER)});
+  if (limit !== null) throw new Error(limit);
+  return response;
 };
 export const runAs = (invocation, run) => invocations.run(invocation, run);
 `;

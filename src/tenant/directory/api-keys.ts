@@ -54,7 +54,7 @@ export function apiKeyStatement(
     .bind(apiKey.hash, tenantSerial, apiKey.prefix, apiKey.createdAtMs, apiKey.expiresAtMs);
 }
 
-export async function countValidApiKeys(
+async function countValidApiKeys(
   db: D1Database,
   tenantSerial: number,
   nowMs: number,
@@ -66,30 +66,71 @@ export async function countValidApiKeys(
   return z.number().int().parse(count);
 }
 
-/** Writes a further key with its audit entry, and forgets the oldest of those that are no longer valid. */
+/** What happens to the tenant's other keys in the batch that writes a further one. */
+export type OtherKeys = "kept" | "revoked" | { readonly expire: string; readonly atMs: number };
+
+/**
+ * Writes a further key with its audit entry, and forgets the oldest of those that are no longer valid.
+ *
+ * @param others an `expire`d key is named by its hash; it ends at `atMs`, or before if it ends before
+ * @returns whether it was written: false when too many are valid already
+ */
 export async function insertApiKey(
   db: D1Database,
   tenantSerial: number,
   apiKey: NewApiKey,
   entry: AuditEntry,
-  alongside: readonly D1PreparedStatement[] = [],
-): Promise<void> {
-  await db.batch([
-    apiKeyStatement(db, tenantSerial, apiKey),
-    ...alongside,
-    db
-      .prepare(
-        `DELETE FROM api_keys WHERE key_hash IN (
-           SELECT key_hash FROM api_keys WHERE tenant_serial = ?1 AND NOT (${IS_VALID})
-           ORDER BY created_at_ms DESC LIMIT -1 OFFSET ?3)`,
-      )
-      .bind(tenantSerial, apiKey.createdAtMs, INVALID_KEYS_KEPT),
-    auditStatement(db, entry),
-  ]);
+  others: OtherKeys = "kept",
+): Promise<boolean> {
+  const { hash, prefix, createdAtMs, expiresAtMs } = apiKey;
+  try {
+    await db.batch([
+      others === "revoked"
+        ? apiKeyStatement(db, tenantSerial, apiKey)
+        : db
+            .prepare(
+              // Counted in the same statement as it is written, for requests at the same time: one too many has no
+              // tenant, which fails its whole batch.
+              `INSERT INTO api_keys (key_hash, tenant_serial, prefix, created_at_ms, expires_at_ms)
+               SELECT ?3, CASE WHEN COUNT(*) < ?6 THEN ?1 END, ?4, ?2, ?5
+               FROM api_keys WHERE tenant_serial = ?1 AND ${IS_VALID}`,
+            )
+            .bind(tenantSerial, createdAtMs, hash, prefix, expiresAtMs, API_KEYS_MAX),
+      ...otherKeysStatements(db, tenantSerial, apiKey, others),
+      db
+        .prepare(
+          `DELETE FROM api_keys WHERE key_hash IN (
+             SELECT key_hash FROM api_keys WHERE tenant_serial = ?1 AND NOT (${IS_VALID})
+             ORDER BY created_at_ms DESC LIMIT -1 OFFSET ?3)`,
+        )
+        .bind(tenantSerial, createdAtMs, INVALID_KEYS_KEPT),
+      auditStatement(db, entry),
+    ]);
+    return true;
+  } catch (error) {
+    if ((await countValidApiKeys(db, tenantSerial, createdAtMs)) < API_KEYS_MAX) throw error;
+    return false;
+  }
 }
 
-/** Ends a key at a time, unless it ends before; for the batch of a rotation. */
-export function expireStatement(
+function otherKeysStatements(
+  db: D1Database,
+  tenantSerial: number,
+  apiKey: NewApiKey,
+  others: OtherKeys,
+): D1PreparedStatement[] {
+  switch (others) {
+    case "kept":
+      return [];
+    case "revoked":
+      return [revokeOthersStatement(db, tenantSerial, apiKey)];
+    default:
+      return [expireStatement(db, others.expire, others.atMs)];
+  }
+}
+
+/** Ends a key at a time, unless it ends before. */
+function expireStatement(
   db: D1Database,
   keyHash: string,
   expiresAtMs: number,
@@ -103,8 +144,8 @@ export function expireStatement(
     .bind(keyHash, expiresAtMs);
 }
 
-/** Revokes all keys of a tenant but one; for the batch that writes that one. */
-export function revokeOthersStatement(
+/** Revokes all keys of a tenant but one. */
+function revokeOthersStatement(
   db: D1Database,
   tenantSerial: number,
   kept: NewApiKey,

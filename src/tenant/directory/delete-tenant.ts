@@ -1,7 +1,6 @@
 /** How a tenant ends: its credentials at once, what it uploaded piece by piece. The rows left are what is left to do. */
 import * as z from "zod";
-import type { TenantId } from "../tenant-id.ts";
-import { tenantIdSchema } from "../tenant-id.ts";
+import { type TenantId, tenantIdSchema } from "../tenant-id.ts";
 import { type AuditEntry, auditStatement } from "./audit.ts";
 
 /** A deleted tenant that may still have something on the platform. */

@@ -10,7 +10,7 @@ export interface DenialCountRow {
   readonly count: number;
 }
 
-export const denialSchema = z.object({
+const denialSchema = z.object({
   day: z.string(),
   reason: z.string(),
   count: z.number().int(),

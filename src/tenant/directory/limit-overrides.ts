@@ -73,31 +73,42 @@ export async function requestOverride(
   tenant: TenantRecord,
   { overrideId, limits, reason, atMs }: NewOverride,
 ): Promise<boolean> {
-  const open = await db
+  try {
+    await db.batch([
+      db
+        .prepare(
+          // Counted in the same statement as it is written, for requests at the same time: one too many has no tenant,
+          // which fails its whole batch.
+          `INSERT INTO limit_overrides
+             (override_id, tenant_serial, status, requested, request_reason, requested_at_ms)
+           SELECT ?1, CASE WHEN COUNT(*) < ?6 THEN ?2 END, 'requested', ?3, ?4, ?5
+           FROM limit_overrides WHERE tenant_serial = ?2 AND status = 'requested'`,
+        )
+        .bind(overrideId, tenant.serial, JSON.stringify(limits), reason, atMs, OPEN_REQUESTS_MAX),
+      auditStatement(db, {
+        atMs,
+        actor: "tenant",
+        tenantId: tenant.tenantId,
+        action: "limit_override.request",
+        subject: overrideId,
+        detail: { limits: JSON.stringify(limits), reason },
+      }),
+    ]);
+    return true;
+  } catch (error) {
+    if ((await countOpenRequests(db, tenant.serial)) < OPEN_REQUESTS_MAX) throw error;
+    return false;
+  }
+}
+
+async function countOpenRequests(db: D1Database, tenantSerial: number): Promise<number> {
+  const count = await db
     .prepare(
       "SELECT COUNT(*) AS count FROM limit_overrides WHERE tenant_serial = ? AND status = 'requested'",
     )
-    .bind(tenant.serial)
+    .bind(tenantSerial)
     .first<number>("count");
-  if ((open ?? 0) >= OPEN_REQUESTS_MAX) return false;
-  await db.batch([
-    db
-      .prepare(
-        `INSERT INTO limit_overrides
-           (override_id, tenant_serial, status, requested, request_reason, requested_at_ms)
-         VALUES (?, ?, 'requested', ?, ?, ?)`,
-      )
-      .bind(overrideId, tenant.serial, JSON.stringify(limits), reason, atMs),
-    auditStatement(db, {
-      atMs,
-      actor: "tenant",
-      tenantId: tenant.tenantId,
-      action: "limit_override.request",
-      subject: overrideId,
-      detail: { limits: JSON.stringify(limits), reason },
-    }),
-  ]);
-  return true;
+  return count ?? 0;
 }
 
 /** An operator's step. @see takeStep */

@@ -10,7 +10,7 @@ import { openSecret, sealSecret } from "./seal.ts";
 /** Each is one write, and each of their tenants one snapshot: well below what one request may do. */
 const SECRETS_AT_ONCE = 100;
 
-/** Secrets under keys that are not configured stay as they are. */
+/** Secrets that can't be opened stay as they are: their key is not configured, or they were tampered with. */
 export async function reEncryptSecrets(
   env: SnapshotStore & { readonly DB: D1Database },
   keys: PlatformKeys,
@@ -20,10 +20,15 @@ export async function reEncryptSecrets(
   const olderIds = older.map(({ id }) => id);
   const changed = new Set<TenantId>();
   let reEncrypted = 0;
+  let tampered = 0;
   for (const stored of await listSecretsUnder(env.DB, olderIds, SECRETS_AT_ONCE)) {
     const opened = await openSecret(keys, stored, stored);
-    if (!opened.ok)
-      throw new Error(`secret ${stored.name} of ${stored.tenantId} was tampered with`);
+    if (!opened.ok) {
+      const { tenantId, name } = stored;
+      console.error(JSON.stringify({ event: "secret_tampered_with", tenantId, name }));
+      tampered += 1;
+      continue;
+    }
     const sealed = await sealSecret(keys, stored, opened.value);
     if (await replaceSealed(env.DB, stored, sealed)) reEncrypted += 1;
     if (stored.isActive) changed.add(stored.tenantId);
@@ -31,8 +36,9 @@ export async function reEncryptSecrets(
   // Edges open what snapshots hold: an older key may go only once no snapshot needs it.
   for (const tenantId of changed) await publishTenant(env, tenantId, nowMs);
   const counts = await countSecretsByKey(env.DB);
-  const remaining = olderIds.reduce((sum, id) => sum + (counts.get(id) ?? 0), 0);
-  const known = remaining + (counts.get(newest.id) ?? 0);
+  const underOlder = olderIds.reduce((sum, id) => sum + (counts.get(id) ?? 0), 0);
+  const known = underOlder + (counts.get(newest.id) ?? 0);
   const all = [...counts.values()].reduce((sum, count) => sum + count, 0);
-  return { reEncrypted, remaining, unreadable: all - known };
+  const unreadable = all - known + tampered;
+  return { reEncrypted, remaining: underOlder - tampered, unreadable };
 }
