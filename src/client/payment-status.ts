@@ -30,7 +30,10 @@ const UNCHARGED: ReadonlySet<PaymentStatus | null> = new Set([
   "superseded",
 ]);
 
-/** Whether the server vouches that the payment it was sent has not been and will not be charged. */
+/**
+ * Whether the server vouches that the payment it was sent has not been and will not be charged. A conflict only says so
+ * for this request: the payment may have bought another one.
+ */
 export function isUncharged(response: Response): boolean {
-  return UNCHARGED.has(paymentStatusOf(response));
+  return response.status !== 409 && UNCHARGED.has(paymentStatusOf(response));
 }

@@ -8,8 +8,10 @@ import type { SentPayment } from "./sent-payment.ts";
 
 /** The first pause where the server names none; it doubles with each send. */
 const PAUSE_MS = 500;
-/** No pause is longer, whatever the server says: patience is the caller's to set. */
+/** No pause of that kind is longer. What a server names is kept to: where patience ends before, so does the call. */
 const PAUSE_MAX_MS = 30_000;
+/** No pause is shorter, also where a server says "at once" each time. */
+const PAUSE_MIN_MS = 250;
 
 /** @throws PaymentError `outcome_open` when patience ends, or the caller aborts, before there is an answer. */
 export async function resendUntilAnswered(
@@ -42,15 +44,17 @@ async function send(fetch: typeof globalThis.fetch, request: Request): Promise<A
   }
 }
 
-/** 409 and 429 without Retry-After are final: a conflict stays one. */
+/** Final without a Retry-After: a conflict stays one, and what was paid upfront may be past its last run. */
+const FINAL_UNLESS_TOLD: ReadonlySet<number> = new Set([409, 429, 502]);
+
 function asksForResend({ status, headers }: Response): boolean {
-  return status === 503 || ((status === 409 || status === 429) && headers.has("Retry-After"));
+  return status === 503 || (FINAL_UNLESS_TOLD.has(status) && headers.has("Retry-After"));
 }
 
 function pauseOf(answer: Answer, sends: number): number {
   const named = "response" in answer ? retryAfterMs(answer.response) : null;
-  const pauseMs = named ?? PAUSE_MS * 2 ** (sends - 1) * (0.5 + Math.random() / 2);
-  return Math.min(pauseMs, PAUSE_MAX_MS);
+  if (named !== null) return Math.max(named, PAUSE_MIN_MS);
+  return Math.min(PAUSE_MS * 2 ** (sends - 1), PAUSE_MAX_MS) * (0.5 + Math.random() / 2);
 }
 
 /** Retry-After is a number of seconds or a date (RFC 9110 section 10.2.3). */
@@ -58,7 +62,7 @@ function retryAfterMs({ headers }: Response): number | null {
   const text = headers.get("Retry-After");
   if (text === null) return null;
   const pauseMs = /^[0-9]+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - Date.now();
-  return Number.isFinite(pauseMs) ? Math.max(0, pauseMs) : null;
+  return Number.isFinite(pauseMs) ? pauseMs : null;
 }
 
 /** Ends early when the caller aborts. */

@@ -1,10 +1,10 @@
 /** What a paying client is answered, for every way a paid call can end (docs/errors.md). */
-import type { BufferedResponse, ClaimReply, SettlementSummary } from "../contracts/ledger.ts";
+import type { BufferedResponse, DeclinedClaim, SettlementSummary } from "../contracts/ledger.ts";
 import { receiptExtensions } from "../payment/extensions/offer-receipt.ts";
 import { signingKeyOf } from "../payment/extensions/signing-key.ts";
 import { PAYMENT_RESPONSE_HEADER, encodeHeader } from "../payment/header-codec.ts";
 import { platformUrl } from "../payment/platform-url.ts";
-import { type ProblemCode, problem } from "../payment/problems/problem.ts";
+import { type ProblemCode, isProblemCode, problem } from "../payment/problems/problem.ts";
 import { retryAfterSeconds } from "../payment/retry-after.ts";
 import { settlementHeader } from "../payment/settlement-header.ts";
 import { reportAnswer, reportWhenWritten } from "./answered.ts";
@@ -16,10 +16,7 @@ import type { HandlerResult } from "./run-handler.ts";
 import { loadBody } from "./stored-body.ts";
 
 /** The answer to a payment that is not (or no longer) ours to work on. */
-export async function afterClaim(
-  call: IdentifiedCall,
-  reply: Exclude<ClaimReply, { result: "granted" | "fulfil" }>,
-): Promise<Response> {
+export async function afterClaim(call: IdentifiedCall, reply: DeclinedClaim): Promise<Response> {
   switch (reply.result) {
     case "failed":
       return answerSettlementFailed(call, reply.paymentId, reply.reason, reply.transaction);
@@ -36,7 +33,7 @@ export async function afterClaim(
 /** The answer to a payment that is known and not over, which takes nothing from the route it was for. */
 export async function answerKnown(
   call: IdentifiedPayment,
-  reply: Exclude<ClaimReply, { result: "granted" | "fulfil" | "failed" | "refused" }>,
+  reply: Exclude<DeclinedClaim, { result: "failed" | "refused" }>,
 ): Promise<Response> {
   switch (reply.result) {
     case "replay":
@@ -67,7 +64,7 @@ export async function answerKnown(
       return problem("replay_proof_required", {
         detail:
           "The stored answer belongs to its payer: send the quote, payment-identifier or Idempotency-Key of the first request, or sign in with its wallet.",
-        headers: { "Payment-Status": "not-charged" },
+        headers: { "Payment-Status": "settled" },
         extra: { paymentId: reply.paymentId },
       });
     case "response_expired":
@@ -93,7 +90,7 @@ export type AnsweredCall = Pick<IdentifiedPayment, "env" | "execution" | "config
 /** The stored answer, as it was sent the first time. */
 export async function answerReplay(
   call: AnsweredCall,
-  reply: Extract<ClaimReply, { result: "replay" }>,
+  reply: Extract<DeclinedClaim, { result: "replay" }>,
 ): Promise<Response> {
   return answerStored(
     call,
@@ -143,7 +140,7 @@ function answerStored(
   if (isKnownAnswered) return new Response(mayHaveBody(status) ? body : null, { status, headers });
   const { env, execution } = call;
   const { tenantId } = call.paid.snapshot;
-  if (mayHaveBody(status)) {
+  if (mayHaveBody(status) && body.byteLength > 0) {
     const reported = reportWhenWritten(body, env, execution, tenantId, paymentId);
     return new Response(reported, { status, headers });
   }
@@ -312,7 +309,8 @@ export function answerSettlementFailed(
   transaction: string | null,
 ): Promise<Response> {
   return challenge(call.paid, call.config, Date.now(), {
-    code: reason,
+    // A code that has another status asks for something else than a new payment (412: to send this one again).
+    code: isProblemCode(reason) ? "settlement_failed" : reason,
     error: `The settlement failed and nothing was charged: ${reason}.`,
     status: "failed",
     paymentId,

@@ -17,6 +17,9 @@ import { QUOTE_NONCE_BYTES, signQuote } from "../payment/quote-token.ts";
 import { discoveredRoute } from "./discovered-route.ts";
 import { type PaidRoute, offersInV1 } from "./paid-route.ts";
 
+/** Health checks look for a facilitator every 15 s: by then there have been two. */
+const NOTHING_TO_OFFER_RETRY_SECONDS = "30";
+
 /** What went wrong with a payment, when there was one. */
 export interface ChallengeReason {
   /** Machine code: `payment_required`, or the normalised reason of a refusal. */
@@ -156,6 +159,3 @@ function nothingToOffer(): Response {
     headers: { "Retry-After": NOTHING_TO_OFFER_RETRY_SECONDS, "Payment-Status": "not-charged" },
   });
 }
-
-/** Health checks look for one every half a minute. */
-const NOTHING_TO_OFFER_RETRY_SECONDS = "30";

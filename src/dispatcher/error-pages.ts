@@ -10,6 +10,7 @@ import {
   GUIDED_CODES,
   type NextSend,
   REFUSAL_CODES,
+  exampleAnswer,
   explainCode,
 } from "../payment/problems/problem-guide.ts";
 import type { JsonObject } from "../payment/wire.ts";
@@ -161,14 +162,4 @@ function summary({ code, status, title, payment }: ExplainedCode): JsonObject {
     title,
     ...(payment === undefined ? {} : { charged: payment.charged, sendNext: payment.next }),
   };
-}
-
-/** The answer as it is on the wire. */
-function exampleAnswer({ status, document, example }: ExplainedCode): string {
-  const headers = {
-    "Content-Type": status === 402 ? "application/json" : "application/problem+json",
-    ...example?.headers,
-  };
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  return [`HTTP/1.1 ${status}`, ...lines, "", JSON.stringify(document, null, 2)].join("\n");
 }

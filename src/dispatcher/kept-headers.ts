@@ -4,12 +4,7 @@ import type { Destination } from "./paid-route.ts";
 
 const DROPPED_HEADERS: ReadonlySet<string> = new Set([
   // Ours to set.
-  "payment-required",
-  "payment-signature",
-  "payment-response",
   "x-payment",
-  "x-payment-response",
-  "payment-status",
   "idempotent-replayed",
   "settlement-overrides",
   "cache-control",
@@ -34,18 +29,36 @@ const DROPPED_HEADERS: ReadonlySet<string> = new Set([
   "strict-transport-security",
 ]);
 
+/** Of headers about the payment, which are all ours to set. */
+const PAYMENT_PREFIXES = ["payment-", "x-payment-"];
+
 /**
  * An origin of its own for a document that a browser shows, without scripts, forms or storage. For every content type,
  * because more than HTML runs scripts (SVG, XML, what a browser guesses). A policy of the handler's applies too.
  */
 const SANDBOX: StoredHeader = { name: "Content-Security-Policy", value: "sandbox" };
 
+/**
+ * Names and values together. Node's client gives up on an answer with 16 KiB of headers, and nobody is to pay for what
+ * can't be read; the other half is for the platform's own.
+ */
+export const KEPT_HEADERS_LENGTH_MAX = 8_192;
+
+/** Characters of these headers. */
+export function lengthOf(headers: readonly StoredHeader[]): number {
+  return headers.reduce((length, { name, value }) => length + name.length + value.length, 0);
+}
+
 /** The headers of a handler's answer that its payer gets. */
 export function keptHeaders(headers: Headers, sold: Pick<Destination, "url" | "target">) {
   const kept = [...headers]
-    .filter(([name]) => !DROPPED_HEADERS.has(name.toLowerCase()))
+    .filter(([name]) => !isDropped(name.toLowerCase()))
     .map(([name, value]): StoredHeader => ({ name, value }));
   return isOnSharedOrigin(sold) ? [...kept, SANDBOX] : kept;
+}
+
+function isDropped(name: string): boolean {
+  return DROPPED_HEADERS.has(name) || PAYMENT_PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
 /** Below the platform's own host, where the path has the tenant in front of what it sells. */

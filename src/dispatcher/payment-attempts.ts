@@ -1,8 +1,9 @@
 /**
  * What payments that come to nothing may cost. Whoever signs, or lets others sign, what is never charged is slowed
  * down before a ledger or a facilitator is asked. Counted per isolate, in memory: generous to whoever is honest, and a
- * bound on what one caller gets out of one isolate. Only a proved signature counts against its payer, so that nobody
- * uses up somebody else's allowance.
+ * bound on what one caller gets out of one isolate. Only a proved signature counts against its payer, and only at the
+ * address that sent it, because on the chain a signature is there for everybody: nobody uses up somebody else's
+ * allowance.
  */
 import { LeakyCounts } from "../leaky-counts.ts";
 import type { TenantId } from "../tenant/tenant-id.ts";
@@ -14,7 +15,7 @@ import type { TenantId } from "../tenant/tenant-id.ts";
 export const UNPROVED_MAX = 20;
 export const UNPROVED_FORGOTTEN_AFTER_MS = 3_000;
 
-/** Payments of one payer that came to nothing, in a row; then one more per `PAYER_FORGOTTEN_AFTER_MS`. */
+/** Payments of one payer and address that came to nothing, in a row; then one more per `PAYER_FORGOTTEN_AFTER_MS`. */
 export const PAYER_FAILURES_MAX = 120;
 export const PAYER_FORGOTTEN_AFTER_MS = 500;
 
@@ -49,7 +50,7 @@ export class PaymentAttempts {
   begin(attempt: PaymentAttempt, nowMs: number): number | null {
     const { address, payer } = attempt;
     if (payer !== null) {
-      const failures = this.#failuresOfPayer.of(payer, nowMs);
+      const failures = this.#failuresOfPayer.of(payerKey(attempt), nowMs);
       return failures >= PAYER_FAILURES_MAX ? PAYER_FORGOTTEN_AFTER_MS : null;
     }
     if (address === null) return null;
@@ -69,11 +70,15 @@ export class PaymentAttempts {
       if (payer === null && address !== null) this.#unproved.takeBack(unprovedKey(attempt));
       return;
     }
-    if (payer !== null) this.#failuresOfPayer.add(payer, nowMs);
+    if (payer !== null) this.#failuresOfPayer.add(payerKey(attempt), nowMs);
     if (address !== null) this.#failuresOfAddress.add(address, nowMs);
   }
 }
 
 function unprovedKey({ tenantId, address }: PaymentAttempt): string {
   return `${tenantId} ${address ?? ""}`;
+}
+
+function payerKey({ address, payer }: PaymentAttempt): string {
+  return `${payer ?? ""} ${address ?? ""}`;
 }

@@ -5,9 +5,10 @@ import { answerExceedance, type Exceedance, reportExceedance } from "../runtime/
 import { RunMeter } from "../runtime/run-meter.ts";
 import { effectiveLimits, type LimitName } from "../tenant/limits.ts";
 import type { IdentifiedCall } from "./identified-call.ts";
-import { keptHeaders } from "./kept-headers.ts";
+import { KEPT_HEADERS_LENGTH_MAX, keptHeaders, lengthOf } from "./kept-headers.ts";
 import { type PaidRoute, handlerContext, handlerRequest } from "./paid-route.ts";
 import { readBody } from "./request-body.ts";
+import { withoutBody } from "./without-body.ts";
 
 type NotSold =
   /** Any status other than 2xx: passed through, not charged. */
@@ -50,6 +51,8 @@ export function runHandler(
 ): Promise<HandlerResult> {
   return withinDeadline(call, meter, async (signal) => {
     const response = await start(call, paymentId, meter, signal);
+    const unfit = unfitness(response, call);
+    if (unfit !== null) return await failed(response, unfit);
     if (response.ok && isEventStream(response)) {
       await response.body?.cancel();
       return { result: "event_stream" };
@@ -70,20 +73,24 @@ export function startHandler(
 ): Promise<StartedHandler> {
   return withinDeadline(call, meter, async (signal) => {
     const response = await start(call, paymentId, meter, signal);
+    const unfit = unfitness(response, call);
+    if (unfit !== null) return await failed(response, unfit);
     return response.ok ? { result: "started", response } : await buffer(call, meter, response);
   });
 }
 
-function start(
+async function start(
   { paid, request, body, payment }: HandlerCall,
   paymentId: string,
   meter: RunMeter,
   signal: AbortSignal,
 ): Promise<Response> {
-  return paid.handler.run(
+  const response = await paid.handler.run(
     handlerRequest(paid, request, body, signal),
     handlerContext(paid, paymentId, payment.from, meter),
   );
+  // A body that nobody can be given would never be written out, and its payer's next call be answered with this one.
+  return request.method === "HEAD" ? withoutBody(response) : response;
 }
 
 async function buffer(
@@ -106,6 +113,23 @@ async function buffer(
     result: "declined",
     response: { status: response.status, headers, body: buffered.bytes },
   };
+}
+
+/** Why an answer can't go to a payer as it is; null when it can. */
+function unfitness({ status, headers }: Response, { paid }: HandlerCall): string | null {
+  // Its payer's client would take it for ours, and sign again for what may be paid already.
+  if (status === 402) return "it answered 402, which is for the platform to say";
+  return lengthOf(keptHeaders(headers, paid)) > KEPT_HEADERS_LENGTH_MAX
+    ? `its headers have more than ${KEPT_HEADERS_LENGTH_MAX} characters`
+    : null;
+}
+
+async function failed(
+  { body }: Response,
+  reason: string,
+): Promise<Extract<NotSold, { result: "failed" }>> {
+  await body?.cancel();
+  return { result: "failed", reason };
 }
 
 function isEventStream({ headers }: Response): boolean {

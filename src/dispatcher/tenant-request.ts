@@ -7,6 +7,7 @@ import { regionOf } from "../facilitator/region.ts";
 import { SIGN_IN_HEADER } from "../payment/extensions/sign-in-with-x.ts";
 import { paidAsset } from "../payment/paid-asset.ts";
 import { problem } from "../payment/problems/problem.ts";
+import { mismatchOf } from "../payment/terms.ts";
 import { readSnapshot } from "../tenant/snapshots.ts";
 import { answerBroken } from "./answers.ts";
 import { apiDocument } from "./api-documents.ts";
@@ -79,6 +80,11 @@ export async function tenantRequest(
       headers: { "Payment-Status": "not-charged" },
     });
   }
+  if (payment.kind === "foreign") {
+    const code = mismatchOf(payment, paid.offers);
+    const error = `${payment.scheme} on ${payment.network} is not sold here: nothing was charged.`;
+    return await challenge(paid, config, nowMs, { code, error });
+  }
   if (request.headers.has(SIGN_IN_HEADER)) {
     return await answerSignedIn({ env, execution, config, request, paid });
   }
@@ -130,7 +136,9 @@ async function payingRequest(
 function cameToNothing({ status, headers }: Response): boolean {
   const paymentStatus = headers.get("Payment-Status");
   const isUncharged = paymentStatus === "not-charged" || paymentStatus === "failed";
-  return isUncharged && status >= 400 && status < 500 && status !== 429;
+  // A payment that is somebody else's, as far as its sender shows: it was charged, but not for this.
+  const isFinalConflict = status === 409 && !headers.has("Retry-After");
+  return (isUncharged || isFinalConflict) && status >= 400 && status < 500 && status !== 429;
 }
 
 /** A client that hangs up must not stop a payment half way: the work goes on, and a resend finds its answer. */

@@ -70,6 +70,8 @@ export interface DecodedPayment extends SignedPayload {
 export type PaymentHeader =
   | { readonly kind: "none" }
   | { readonly kind: "malformed"; readonly problem: string }
+  /** Of a scheme or a network that the platform does not have: nobody here can read what was signed. */
+  | { readonly kind: "foreign"; readonly scheme: string; readonly network: string }
   | { readonly kind: "payment"; readonly payment: DecodedPayment };
 
 /** Reads the payment of a request: PAYMENT-SIGNATURE (v2) wins over X-PAYMENT (v1). @param nowMs when it came */
@@ -139,8 +141,10 @@ function withPayload(
 ): PaymentHeader {
   const context = { payTo: envelope.accepted?.payTo ?? null, nowMs };
   const decoded = (envelope.method ?? exactEip3009).decode(payload, context);
-  return decoded.ok
-    ? { kind: "payment", payment: { ...envelope, ...decoded.signed } }
+  if (decoded.ok) return { kind: "payment", payment: { ...envelope, ...decoded.signed } };
+  const { method, scheme, network } = envelope;
+  return method === null
+    ? { kind: "foreign", scheme, network }
     : malformed(header, `payload.${decoded.problem}`);
 }
 

@@ -19,7 +19,7 @@ const INSTRUCTIONS_MAX = 7;
 const SIGNERS = 2;
 
 const COMPUTE_BUDGET_PROGRAM = "ComputeBudget111111111111111111111111111111";
-export const TOKEN_PROGRAMS: ReadonlySet<string> = new Set([
+const TOKEN_PROGRAMS: ReadonlySet<string> = new Set([
   "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA",
   "TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb",
 ]);

@@ -11,7 +11,7 @@ import type { PayloadTerms } from "./scheme.ts";
 const VALIDITY_SLACK_MS = 300_000;
 
 /** An authorization must outlive verify, handler and settle, or it would expire in our hands. */
-export const VALIDITY_LEFT_MIN_MS = 20_000;
+const VALIDITY_LEFT_MIN_MS = 20_000;
 
 /** Why a payment does not fit: the reasons facilitators' are normalised to (`facilitator/reasons.ts`), and our own. */
 export type TermsRefusal =
@@ -53,7 +53,7 @@ export function amountDue({ offer, quote }: Pick<TermsContext, "offer" | "quote"
 export function matchOffer(
   payment: DecodedPayment,
   offers: readonly Offer[],
-): Offer | "scheme_mismatch" | "network_mismatch" | "offer_not_matched" {
+): Offer | ReturnType<typeof mismatchOf> {
   const { method, network, accepted } = payment;
   const offer = offers.find(
     (each) =>
@@ -61,8 +61,15 @@ export function matchOffer(
       each.network.caip2 === network &&
       (accepted === null ? isInV1(each) : each.asset.address === accepted.asset),
   );
-  if (offer !== undefined) return offer;
-  if (!offers.some(({ scheme }) => scheme.name === payment.scheme)) return "scheme_mismatch";
+  return offer ?? mismatchOf(payment, offers);
+}
+
+/** What is wrong with a payment that is for none of the offers. */
+export function mismatchOf(
+  { scheme: name, network }: Pick<DecodedPayment, "scheme" | "network">,
+  offers: readonly Offer[],
+): "scheme_mismatch" | "network_mismatch" | "offer_not_matched" {
+  if (!offers.some(({ scheme }) => scheme.name === name)) return "scheme_mismatch";
   return offers.some((each) => each.network.caip2 === network)
     ? "offer_not_matched"
     : "network_mismatch";

@@ -20,7 +20,7 @@ import { type TestTenant, TestWorld } from "../support/platform.ts";
 import { UNKNOWN, seen, sendUntilDecided, settlementOf } from "../support/sends.ts";
 
 const WITHIN = { timeout: 20_000, interval: 200 };
-const [buyer, newcomer, gasless] = payers;
+const [buyer, newcomer, gasless, latecomer] = payers;
 
 let world: TestWorld;
 let tenant: TestTenant;
@@ -38,10 +38,12 @@ beforeAll(async () => {
   const content = `export default { async fetch(request) { ${METERED} } };`;
   await tenant.api.uploadScript({ main: "m.js", modules: { "m.js": { type: "esm", content } } });
   const by = { script: "m.js" };
+  const permit2 = { price: "$0.01", transferMethod: "permit2" } as const;
   await tenant.api.deploy({
     tenant: tenant.tenantId,
     routes: [
-      { path: "/exact", prices: [{ price: "$0.01", transferMethod: "permit2" }], ...by },
+      { path: "/exact", prices: [permit2], ...by },
+      { path: "/before", prices: [permit2], settlement: "before", ...by },
       { path: "/metered", prices: [{ price: "$0.10", scheme: "upto" }], ...by },
     ],
   });
@@ -118,6 +120,19 @@ describe("exact by Permit2", () => {
     const before = await income();
     const paid = await send(urlOf("/exact"), header);
     expect([paid.status, paid.body]).toEqual([200, "metered"]);
+    expect((await income()) - before).toBe(10_000n);
+  });
+
+  test("is 412 as well where it would be settled first, and nothing is left open", async () => {
+    const header = await sign("/before", latecomer);
+    const before = await income();
+    const refused = [await send(urlOf("/before"), header), await send(urlOf("/before"), header)];
+    for (const answer of refused) {
+      expect(seen(answer)).toEqual([412, "permit2_allowance_required", "not-charged"]);
+    }
+    await approvePermit2(latecomer);
+    const paid = await send(urlOf("/before"), header);
+    expect([paid.status, paid.body, paid.paymentStatus]).toEqual([200, "metered", "settled"]);
     expect((await income()) - before).toBe(10_000n);
   });
 

@@ -1,13 +1,15 @@
 /**
- * The tables of docs/errors.md, from what the code says. `node test/support/errors-tables.ts` writes them into the
+ * The tables and examples of docs/errors.md, from what the code says. `node test/support/errors-tables.ts` writes them into the
  * document; `test/unit/errors-document.test.ts` compares.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { atOrigin } from "../../src/payment/platform-url.ts";
 import {
   type ExplainedCode,
   GUIDED_CODES,
   REFUSAL_CODES,
+  exampleAnswer,
   explainProblem,
   explainRefusal,
 } from "../../src/payment/problems/problem-guide.ts";
@@ -21,10 +23,11 @@ const END = "<!-- end of tables -->\n";
 export function withErrorsTables(document: string): string {
   const [before = "", rest = ""] = document.split(START);
   const [, after = ""] = rest.split(END);
-  return `${before}${START}\n${renderTables()}\n${END}${after}`;
+  const rendered = atOrigin("https://402claw.example", render);
+  return `${before}${START}\n${rendered}\n${END}${after}`;
 }
 
-function renderTables(): string {
+function render(): string {
   const problems = GUIDED_CODES.map(explainProblem);
   const onPaidPath = problems.filter(({ payment }) => payment !== undefined);
   const elsewhere = problems.filter(({ payment }) => payment === undefined);
@@ -55,7 +58,20 @@ function renderTables(): string {
         remedy,
       ]),
     ),
+    "## Causes and examples\n",
+    ...[...onPaidPath, ...elsewhere].map(section),
+    "### A refused payment\n",
+    "All of them are answered alike, with the cause in `detail`.\n",
+    ...refusals.slice(0, 1).map(fenced),
   ].join("\n");
+}
+
+function section(explained: ExplainedCode): string {
+  return `### \`${explained.code}\`\n\n${explained.cause}\n\n${fenced(explained)}`;
+}
+
+function fenced(explained: ExplainedCode): string {
+  return `\`\`\`http\n${exampleAnswer(explained)}\n\`\`\`\n`;
 }
 
 function row({ code, cause, remedy }: ExplainedCode): readonly string[] {

@@ -2,9 +2,11 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { PROBLEM_CODES } from "../../src/payment/problems/problem.ts";
 import {
+  type Charged,
   GUIDED_CODES,
   REFUSAL_CODES,
   explainCode,
+  explainProblem,
 } from "../../src/payment/problems/problem-guide.ts";
 import { ERRORS_DOCUMENT, withErrorsTables } from "../support/errors-tables.ts";
 
@@ -26,6 +28,21 @@ test("every code is explained once: what happened, what to do, an example", () =
       document: { code },
     });
   }
+});
+
+test("what a code says of the money is what the Payment-Status of its example says", () => {
+  const statuses: Readonly<Record<Charged, readonly string[]>> = {
+    no: ["required", "not-charged", "failed"],
+    yes: ["settled"],
+    unknown: ["unknown"],
+    depends: ["not-charged", "settled"],
+  };
+  const contradictory = GUIDED_CODES.filter((code) => {
+    const { payment, example } = explainProblem(code);
+    const said = example?.headers?.["Payment-Status"];
+    return payment !== undefined && said !== undefined && !statuses[payment.charged].includes(said);
+  });
+  expect(contradictory).toEqual([]);
 });
 
 test.each(["toString", "__proto__", "constructor", "Payment_Required", ""])(

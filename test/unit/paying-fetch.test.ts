@@ -128,6 +128,22 @@ describe("one payment", () => {
     expect(new Set(server.bodies)).toEqual(new Set(["where"]));
   });
 
+  test("is sent again when it is settled and its handler is to run again, as an upfront route says", async () => {
+    const url = await serve({
+      status: 502,
+      headers: { "Payment-Status": "settled", ...AGAIN_AT_ONCE },
+    });
+    expect((await payingFetch(client)(url)).status).toBe(200);
+    expect(server.payments).toHaveLength(2);
+  });
+
+  test("is not sent before the time that the server names, whatever is left of the patience", async () => {
+    const url = await serve({ status: 503, headers: { "Retry-After": "120" } });
+    const error = await errorOf(payingFetch(client, { patienceMs: 60_000 })(url));
+    expect([error.state, error.response?.status]).toEqual(["outcome_open", 503]);
+    expect(server.payments).toHaveLength(1);
+  });
+
   test("is not sent again after a final answer: 402, a conflict, a failed handler", async () => {
     for (const status of [402, 409, 502]) {
       const url = await serve({ status });
@@ -212,6 +228,13 @@ describe("a budget", () => {
     await buy(url);
     await buy(url);
     await buy(url);
+    expect((await errorOf(buy(url))).state).toBe("over_budget");
+  });
+
+  test("does not get back what is bound to another request, and may be charged there", async () => {
+    const url = await serve({ status: 409, headers: { "Payment-Status": "not-charged" } });
+    const buy = payingFetch(client, { budget: "$0.01" });
+    expect((await buy(url)).status).toBe(409);
     expect((await errorOf(buy(url))).state).toBe("over_budget");
   });
 

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { type NetworkConfig, parseNetworks } from "../../src/config.ts";
 import { PRICES_MAX, manifestSchema } from "../../src/contracts/manifest.ts";
 import type { Route, TenantSnapshot } from "../../src/contracts/snapshot.ts";
+import { kindOf } from "../../src/dispatcher/verify.ts";
 import { type DecodedPayment, decodePayment } from "../../src/payment/decode-payment.ts";
 import { PAYMENT_REQUIRED_LENGTH_MAX } from "../../src/payment/extensions/advertise.ts";
 import { encodeHeader } from "../../src/payment/header-codec.ts";
@@ -324,4 +325,17 @@ describe("a 402", () => {
     const header = encodeHeader(paymentRequiredV2(quotes, RESOURCE, "Payment required"));
     expect(header.length).toBeLessThan(PAYMENT_REQUIRED_LENGTH_MAX);
   });
+});
+
+test.each([
+  ["permit2", ["eip2612GasSponsoring"]],
+  ["eip3009", []],
+] as const)("by %s asks for facilitators that list %j", (transferMethod, extensions) => {
+  const [offer] = offersFor([{ price: "$0.01", transferMethod }]);
+  const signed = { info: { from: PAY_TO, signature: "0x11" } };
+  const echoed = { eip2612GasSponsoring: signed, mine: signed };
+  const [plain] = offersFor("$0.01");
+  const payment = { ...paymentFor(plain), extensions: echoed };
+  const kind = { x402Version: 2, scheme: "exact", network: own().caip2, extensions };
+  expect(kindOf({ offer, payment })).toEqual(kind);
 });

@@ -61,7 +61,7 @@ async function signed(
   const headers = new Headers({ "PAYMENT-SIGNATURE": encodePaymentSignatureHeader(payload) });
   const decoded = decodePayment(headers);
   if (decoded.kind === "malformed") return decoded.problem;
-  if (decoded.kind === "none") throw new Error("no payment");
+  if (decoded.kind !== "payment") throw new Error("no payment");
   return decoded.payment;
 }
 

@@ -79,4 +79,4 @@ it("gives the rows, order, pages and count that an oracle without SQL gives", as
     ),
     { numRuns: 120 },
   );
-}, 60_000);
+}, 240_000);

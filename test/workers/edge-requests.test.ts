@@ -185,6 +185,38 @@ describe("a header that is no payment", () => {
   });
 });
 
+describe("a payment by what is not sold here, whose payload nobody here can read", () => {
+  const accepted = {
+    amount: "10000",
+    asset: `0x${"11".repeat(20)}`,
+    payTo: `0x${"22".repeat(20)}`,
+    maxTimeoutSeconds: 300,
+  };
+  test.each([
+    ["scheme_mismatch", "batch-settlement", "eip155:84532"],
+    ["network_mismatch", "exact", "stellar:pubnet"],
+    ["network_mismatch", "exact", "constructor"],
+  ])("is 402 %s with a new quote, and not malformed", async (code, scheme, network) => {
+    const payload = { voucher: { of: "another kind" } };
+    for (const headers of [
+      {
+        "PAYMENT-SIGNATURE": encodeHeader({
+          x402Version: 2,
+          accepted: { ...accepted, scheme, network },
+          payload,
+        }),
+      },
+      { "X-PAYMENT": encodeHeader({ x402Version: 1, scheme, network, payload }) },
+    ]) {
+      const answer = await ask(ITEM, { headers });
+      expect([answer.status, await codeOf(answer)]).toEqual([402, code]);
+      expect(answer.headers.get("Payment-Status")).toBe("not-charged");
+      expect(answer.headers.has("PAYMENT-REQUIRED")).toBe(true);
+    }
+    expect(calls.log).toEqual([]);
+  });
+});
+
 describe("whoever sends too much", () => {
   test("without a payment is told to wait; others are not, nor who pays", async () => {
     const header = await calls.sign("paid", generatePrivateKey());
@@ -238,7 +270,7 @@ describe("whoever sends too much", () => {
     expect([slowed.status, slowed.headers.get("Retry-After")]).toEqual([429, "1"]);
     vi.setSystemTime(Date.now() + ADDRESS_FORGOTTEN_AFTER_MS);
     expect((await ask(ITEM, from("192.0.2.9", forged))).headers.get("Retry-After")).toBe("3");
-  }, 60_000);
+  });
 
   test("contract wallets that pay are not counted", async () => {
     for (let count = 0; count <= UNPROVED_MAX; count += 1) {
@@ -264,7 +296,20 @@ describe("whoever sends too much", () => {
     vi.setSystemTime(Date.now() + PAYER_FORGOTTEN_AFTER_MS);
     const replayed = await calls.send("settled", settled);
     expect([replayed.status, replayed.headers.get("Payment-Status")]).toEqual([200, "replayed"]);
-  }, 60_000);
+  });
+
+  test("payments of somebody else, which the chain shows to everybody, does not slow their payer down", async () => {
+    const payer = generatePrivateKey();
+    const seenOnChain = await calls.sign("public", payer);
+    expect((await ask("/items/public", from("192.0.2.20", seenOnChain))).status).toBe(200);
+    // Sent for another item, it comes to nothing.
+    for (let count = 0; count < PAYER_FAILURES_MAX; count += 1) {
+      expect((await ask("/items/9", from("192.0.2.21", seenOnChain))).status).toBe(409);
+    }
+    expect((await ask("/items/9", from("192.0.2.21", seenOnChain))).status).toBe(429);
+    const own = await calls.sign("own", payer);
+    expect((await ask("/items/own", from("192.0.2.20", own))).status).toBe(200);
+  });
 });
 
 describe("hostile headers", () => {
@@ -304,7 +349,7 @@ describe("hostile headers", () => {
       { numRuns: 2_000 },
     );
     expect(calls.runs()).toBe(0);
-  }, 120_000);
+  }, 240_000);
 });
 
 function replaced(value: unknown, [step = 0, ...steps]: readonly number[], by: unknown): unknown {

@@ -258,10 +258,13 @@ describe("an alert of a ledger", () => {
     const outage = vi.spyOn(env.DB, "batch").mockRejectedValue(new Error("D1 is away"));
     await raiseSecondTransaction(tenant, paymentId);
     expect(await alertsOf(tenant)).toMatchObject([{ kind: "second_transaction", paymentId }]);
-    await vi.waitFor(async () => {
-      await fireAlarm(tenant);
-      expect(outage).toHaveBeenCalled();
-    });
+    await vi.waitFor(
+      async () => {
+        await fireAlarm(tenant);
+        expect(outage).toHaveBeenCalled();
+      },
+      { timeout: 30_000, interval: 50 },
+    );
     expect((await platformAlerts(`?tenant=${tenant.tenantId}`)).alerts).toEqual([]);
     outage.mockRestore();
     await fireAlarm(tenant, 60_000);

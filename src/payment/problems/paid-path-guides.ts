@@ -5,25 +5,33 @@ import type { ProblemGuide } from "./problem-guide.ts";
 const PAYMENT_ID = "pay_acme_0mwsx76byqrsfg4va8rszcp54axw5";
 const STATUS_URL = `https://402claw.example/payments/${PAYMENT_ID}`;
 const NOT_CHARGED = { "Payment-Status": "not-charged" } as const;
+const QUOTES = { "PAYMENT-REQUIRED": "eyJ4NDAyVmVyc2lvbiI6Mi…" } as const;
 
 export const PAID_PATH_GUIDES = {
   payment_required: {
     cause: "The call has a price and came without a payment.",
     remedy: "Sign one of `accepts` and send the request again with the payment header.",
     payment: { charged: "no", next: "sign" },
-    example: { headers: { "PAYMENT-REQUIRED": "eyJ4NDAyVmVyc2lvbiI6Mi…" } },
+    example: { headers: { "Payment-Status": "required", ...QUOTES } },
   },
   settlement_failed: {
     cause: "The payment was sent to be settled, and it is certain that it will never land.",
     remedy: "Sign again: the first payment can no longer land.",
     payment: { charged: "no", next: "sign" },
-    example: { headers: { "Payment-Status": "failed" }, extra: { paymentId: PAYMENT_ID } },
+    example: {
+      headers: {
+        "Payment-Status": "failed",
+        ...QUOTES,
+        "PAYMENT-RESPONSE": "eyJzdWNjZXNzIjpmYWxzZS…",
+      },
+      extra: { paymentId: PAYMENT_ID },
+    },
   },
   permit2_allowance_required: {
     cause: "The payment moves the asset through Permit2, which the payer has not approved for it.",
     remedy: "Approve Permit2 for the asset, then send the same header again.",
     payment: { charged: "no", next: "resend" },
-    example: { headers: NOT_CHARGED },
+    example: { headers: { ...NOT_CHARGED, ...QUOTES } },
   },
   malformed_payment: {
     cause:
@@ -56,7 +64,7 @@ export const PAID_PATH_GUIDES = {
     cause:
       "The same authorization or payment-identifier came before with another request or signature.",
     remedy:
-      "Make a new payment, with an id of its own: this one is bound to another request or signature.",
+      "Nothing was charged for this request. Make a new payment, with an id of its own: this one is bound to another request or signature.",
     payment: { charged: "no", next: "sign" },
     example: { detail: "Make a new payment for this request.", headers: NOT_CHARGED },
   },
@@ -77,7 +85,7 @@ export const PAID_PATH_GUIDES = {
     remedy:
       "Send the quote, payment-identifier or Idempotency-Key of the first request, or sign in with the payer's wallet.",
     payment: { charged: "yes", next: "resend" },
-    example: { headers: NOT_CHARGED, extra: { paymentId: PAYMENT_ID } },
+    example: { headers: { "Payment-Status": "settled" }, extra: { paymentId: PAYMENT_ID } },
   },
   response_expired: {
     cause: "The payment was settled and answered longer ago than answers are kept.",

@@ -104,6 +104,16 @@ export function explainRefusal(code: RefusalCode): ExplainedCode {
   };
 }
 
+/** The example of a code as it is on the wire. */
+export function exampleAnswer({ status, document, example }: ExplainedCode): string {
+  const headers = {
+    "Content-Type": status === 402 ? "application/json" : "application/problem+json",
+    ...example?.headers,
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  return [`HTTP/1.1 ${status}`, ...lines, "", JSON.stringify(document, null, 2)].join("\n");
+}
+
 function isRefusalCode(code: string): code is RefusalCode {
   return Object.hasOwn(REFUSAL_GUIDES, code);
 }

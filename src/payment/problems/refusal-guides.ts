@@ -1,6 +1,6 @@
 /**
  * What the reasons of refused payments mean: the codes of a 402 that answers a payment. They are our own checks
- * (terms.ts), what facilitators' codes are normalised to (facilitator/reasons.ts) and how a settlement can end.
+ * (payment/terms.ts), what facilitators' codes are normalised to (facilitator/reasons.ts) and how a settlement can end.
  */
 import type { REASON_RULES } from "../../facilitator/reasons.ts";
 import type { SignInRefusal } from "../extensions/sign-in-with-x.ts";
