@@ -1,7 +1,6 @@
 /** A canary's payment: an EIP-3009 transfer to the sink, signed by the canary's wallet, as any facilitator takes it. */
 import type { Hex } from "viem";
 import type { CanaryConfig } from "../facilitator/canary-config.ts";
-import type { PaymentKind } from "../facilitator/payment-kind.ts";
 import type { ExpectedTransfer } from "../facilitator/port.ts";
 import type { WirePayment } from "../payment/wire.ts";
 import type { Authorization } from "../settlement/authorization.ts";
@@ -11,10 +10,6 @@ import { signAuthorization } from "./payout-authorization.ts";
 export interface CanaryPayment {
   readonly wire: WirePayment;
   readonly expected: ExpectedTransfer;
-}
-
-export function canaryKind({ network }: Pick<CanaryConfig, "network">): PaymentKind {
-  return { x402Version: 2, scheme: "exact", network: network.caip2 };
 }
 
 /** @param nonce 32 random bytes: every payment is one of its own, and none is sent twice */

@@ -1,6 +1,5 @@
 /** What commands print: results on stdout, for people or as one JSON document; everything else on stderr. */
-import { EXIT_CODES } from "./exit-codes.ts";
-import { CliError } from "./exit-codes.ts";
+import { CliError, EXIT_CODES } from "./exit-codes.ts";
 
 /** Prints a result: `value` as JSON for machines, or the text for people. */
 export function printResult(json: boolean, value: unknown, text: () => string): void {

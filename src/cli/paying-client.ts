@@ -1,5 +1,9 @@
 /** Pays for one call with the official `@x402/fetch` client, and resends the same payment while its outcome is open. */
-import { decodePaymentRequiredHeader, decodePaymentResponseHeader } from "@x402/core/http";
+import {
+  decodePaymentRequiredHeader,
+  decodePaymentResponseHeader,
+  decodePaymentSignatureHeader,
+} from "@x402/core/http";
 import type { PaymentRequired, SettleResponse } from "@x402/core/types";
 import { ExactEvmScheme } from "@x402/evm/exact/client";
 import { UptoEvmScheme } from "@x402/evm/upto/client";
@@ -17,8 +21,8 @@ export interface PaidRequest {
 
 export interface PaidCall {
   readonly response: Response;
-  /** What the first answer asked for; null when the call was free. */
-  readonly quote: PaymentRequired | null;
+  /** Atomic units that the payment allows to be charged; null when nothing was paid. */
+  readonly signedAtomic: string | null;
   /** The PAYMENT-SIGNATURE header that was sent; null when nothing was paid. Whoever has it can fetch the answer. */
   readonly paymentHeader: string | null;
   readonly settlement: SettleResponse | null;
@@ -72,10 +76,12 @@ export async function callAndPay(
     throw error;
   });
   const receipt = response.headers.get("PAYMENT-RESPONSE");
+  const { paymentHeader } = record;
   return {
     response,
-    quote: record.quote,
-    paymentHeader: record.paymentHeader,
+    signedAtomic:
+      paymentHeader === null ? null : decodePaymentSignatureHeader(paymentHeader).accepted.amount,
+    paymentHeader,
     settlement: receipt === null ? null : decodePaymentResponseHeader(receipt),
   };
 }

@@ -52,7 +52,7 @@ export function readCsv(bytes: Uint8Array, visit: RecordVisitor): ReadResult {
 }
 
 /** The delimiter seen most often in the header, outside quotes; the comma when there is none. */
-export function sniffDelimiter(bytes: Uint8Array): string {
+function sniffDelimiter(bytes: Uint8Array): string {
   const counts = new Map(DELIMITERS.map((delimiter) => [delimiter.charCodeAt(0), 0]));
   let isQuoted = false;
   for (const byte of bytes) {

@@ -107,7 +107,7 @@ const VALUE_SCHEMAS: Readonly<Record<ColumnType, JsonObject>> = {
 };
 
 /** A value of the column in an answer. */
-export function columnValueSchema({ type, nullable }: Column): JsonObject {
+function columnValueSchema({ type, nullable }: Column): JsonObject {
   const schema = VALUE_SCHEMAS[type];
   return nullable && typeof schema["type"] === "string"
     ? { ...schema, type: [schema["type"], "null"] }

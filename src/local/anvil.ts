@@ -5,9 +5,9 @@ import { createRequire } from "node:module";
 import type { Readable } from "node:stream";
 import * as z from "zod";
 
-const START_TIMEOUT_MS = 15_000;
+const START_TIMEOUT_MS = 30_000;
 /** A method that takes longer belongs to a node that was stopped; saving a day's chain takes two seconds. */
-const CALL_TIMEOUT_MS = 5_000;
+const CALL_TIMEOUT_MS = 15_000;
 /** Enough for an error message, however much a failing node writes. */
 const STDERR_TAIL_CHARACTERS = 2_000;
 

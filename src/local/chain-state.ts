@@ -8,7 +8,7 @@ import { identifyProcess, isRunning, processIdentitySchema } from "./process-ide
 import type { ProcessIdentity } from "./process-identity.ts";
 
 /** A keeper whose platform was killed is saving its chain at this moment; that takes seconds at most. */
-const PREDECESSOR_TIMEOUT_MS = 15_000;
+const PREDECESSOR_TIMEOUT_MS = 30_000;
 const POLL_INTERVAL_MS = 25;
 
 const STATE_FILE = "chain.json.gz";

@@ -11,10 +11,10 @@ import type { KeeperMessage, KeeperOptions } from "./chain-keeper-messages.ts";
 import { setUpChain } from "./chain-set-up.ts";
 
 const KEEPER_PATH = join(import.meta.dirname, "chain-keeper.ts");
-/** The keeper gives its predecessor and the node 15 seconds each. */
-const START_TIMEOUT_MS = 35_000;
-/** One save and the end of two processes; a node that does not answer costs 5 seconds. */
-const STOP_TIMEOUT_MS = 15_000;
+/** The keeper gives its predecessor and the node 30 seconds each. */
+const START_TIMEOUT_MS = 65_000;
+/** One save and the end of two processes; a node that does not answer costs 15 seconds. */
+const STOP_TIMEOUT_MS = 30_000;
 
 export interface ChainOptions {
   /** Where the chain is kept and found again; null: it is gone when it stops. */

@@ -9,7 +9,7 @@ import type { FaultInjection } from "./faults.ts";
 /** Longer than any client waits; a longer outage is `hang`. */
 const DELAY_MAX_MS = 60_000;
 const TIMES_MAX = 1_000_000;
-const REQUEST_TIMEOUT_MS = 5_000;
+const REQUEST_TIMEOUT_MS = 30_000;
 
 export const faultInjectionSchema = z
   .strictObject({

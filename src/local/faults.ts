@@ -43,7 +43,7 @@ export type CallFault = (typeof CALL_FAULTS)[number];
 export type SettleFault = (typeof SETTLE_FAULTS)[number];
 export type Fault = "ok" | CallFault | SettleFault;
 
-export const SLOW_DEFAULT_MS = 1_000;
+const SLOW_DEFAULT_MS = 1_000;
 
 /** An order to show a fault; it replaces whatever was ordered for the operation before. `ok` only takes that back. */
 export interface FaultInjection {

@@ -211,7 +211,7 @@ async function runScheduled(
 }
 
 async function expectHealthy(url: string): Promise<void> {
-  const response = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(10_000) });
+  const response = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(30_000) });
   if (!response.ok) {
     throw new Error(`the platform does not serve: ${response.status} ${await response.text()}`);
   }

@@ -64,7 +64,7 @@ test("goes from an empty directory to money in the wallet", async () => {
       const balance = await clawJson(balanceSchema, "balance");
       expect(balance.availableAtomic).toBe(receipt?.netAtomic);
     },
-    { timeout: 20_000, interval: 250 },
+    { timeout: 45_000, interval: 250 },
   );
   const payout = await clawJson(payoutSchema, "payout", "--wait");
   expect(payout.amountAtomic).toBe(receipt?.netAtomic);

@@ -179,12 +179,41 @@ describe("a platform that", () => {
     expect(paymentHeaders).toHaveLength(3);
     expect(new Set(paymentHeaders).size).toBe(1);
   });
+
+  test.each([
+    [
+      "what was charged, which can be less than was signed",
+      { amount: "2500" },
+      "settled",
+      "$0.0025",
+    ],
+    ["the price where the server says no amount", {}, "settled", "$0.01"],
+    ["nothing for a payment that an earlier one stands for", {}, "superseded", "$0"],
+    ["nothing for a settlement that failed", { success: false }, "failed", "$0"],
+  ])("is paid: %s", async (_what, settlement, paymentStatus, paid) => {
+    const url = await serve((request, response) => {
+      if (request.headers["payment-signature"] === undefined) {
+        response.writeHead(402, { "PAYMENT-REQUIRED": encodeQuote("10000") });
+        response.end("{}");
+        return;
+      }
+      const receipt = { success: true, transaction: "0x12", network: "eip155:84532", payer: "0x1" };
+      response.writeHead(200, {
+        "Payment-Status": paymentStatus,
+        "PAYMENT-RESPONSE": btoa(JSON.stringify({ ...receipt, ...settlement })),
+      });
+      response.end("rows\n");
+    });
+    const { code, stdout, stderr } = await claw(["call", `${url}/x`]);
+    expect([code, stdout]).toEqual([0, "rows\n"]);
+    expect(stderr).toContain(`\npaid         ${paid}\n`);
+  });
 });
 
 test("init writes a project and says what comes next", async () => {
   const { code, stdout } = await claw(["init", "shop", "--tenant", "bravo"]);
   expect(code).toBe(0);
-  expect(stdout).toContain("claw tenant create bravo");
+  expect(stdout).toContain("next:\n  cd shop\n  claw tenant create bravo");
   const manifest = JSON.parse(await readFile(join(directory, "shop", "claw.json"), "utf8"));
   expect(manifest.tenant).toBe("bravo");
 });

@@ -23,7 +23,7 @@ export function balanceCommand(): Command {
 }
 
 /** The balance, an amount a line. */
-export function formatBalance(balance: Balance, indent = ""): string {
+function formatBalance(balance: Balance, indent = ""): string {
   return formatFields(
     [
       ["settled", formatAmount(balance.settledAtomic)],

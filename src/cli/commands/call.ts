@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import * as z from "zod";
+import { isUncharged } from "../../client/payment-status.ts";
 import { CliError } from "../exit-codes.ts";
 import { formatAmount, parseAmount } from "../money.ts";
 import { jsonOption, newCommand, parseOptions, repeatable, wholeNumber } from "../options.ts";
@@ -12,6 +13,8 @@ import { isLoopback, platformUrl } from "../profile.ts";
 
 const privateKeySchema = z.templateLiteral(["0x", z.string().regex(/^[0-9a-fA-F]{64}$/)]);
 type PrivateKey = z.infer<typeof privateKeySchema>;
+
+const NEWLINE = 0x0a;
 
 const optionsSchema = z.object({
   ...jsonOption,
@@ -126,17 +129,21 @@ async function printCall(call: PaidCall, json: boolean): Promise<void> {
   } else {
     process.stderr.write(`${describePayment(call)}\n`);
     process.stdout.write(body);
+    // What is piped on is the answer to the byte; on a terminal the prompt follows on a line of its own.
+    if (process.stdout.isTTY && body.at(-1) !== NEWLINE) process.stdout.write("\n");
   }
   if (!response.ok) throw failure(call, body.toString());
 }
 
-function describePayment({ response, quote, settlement }: PaidCall): string {
+function describePayment({ response, signedAtomic, settlement }: PaidCall): string {
   const status: [string, string] = ["status", `${response.status} ${response.statusText}`.trim()];
   if (settlement === null) return formatFields([status]);
-  const price = quote?.accepts[0]?.amount;
+  const isPaid = settlement.success && !isUncharged(response);
+  // Less than was signed where the price is a maximum; servers that sell at fixed prices may leave it out.
+  const paidAtomic = isPaid ? (settlement.amount ?? signedAtomic ?? "") : "0";
   return formatFields([
     status,
-    ["paid", price === undefined ? "-" : formatAmount(price)],
+    ["paid", /^[0-9]+$/.test(paidAtomic) ? formatAmount(paidAtomic) : "-"],
     ["payer", settlement.payer ?? "-"],
     ["network", settlement.network],
     ["transaction", settlement.transaction || "-"],

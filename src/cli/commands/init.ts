@@ -18,11 +18,7 @@ const optionsSchema = z.object({
 });
 
 export function initCommand(): Command {
-  return newCommand(
-    "init",
-    "write claw.json and a sample dataset",
-    "claw init shop --tenant acme\ncd shop && claw upload && claw deploy",
-  )
+  return newCommand("init", "write claw.json and a sample dataset", "claw init shop --tenant acme")
     .argument("[directory]", "where to write", ".")
     .option("--tenant <id>", "the tenant that sells (default: acme)")
     .option("--script", "sell an answer of code too: writes score.js")
@@ -35,6 +31,7 @@ export function initCommand(): Command {
           ...written.map((path) => `wrote ${relative(process.cwd(), path)}`),
           "",
           "next:",
+          ...(resolve(directory) === process.cwd() ? [] : [`  cd ${directory}`]),
           `  claw tenant create ${options.tenant} --wallet <address>`,
           "  claw upload",
           "  claw deploy",

@@ -99,7 +99,7 @@ function formatRefund(refund: Receipt["refund"]): [string, string][] {
 }
 
 /** One receipt, a field a line. */
-export function formatReceipt(receipt: Receipt, indent = ""): string {
+function formatReceipt(receipt: Receipt, indent = ""): string {
   return formatFields(
     [
       ["payment", receipt.paymentId],
