@@ -23,7 +23,8 @@ export default defineConfig({
           environment: "node",
           maxWorkers,
           // Some start the command as a process of its own, on whatever machine this is.
-          testTimeout: 30_000,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
           include: [
             "test/unit/**/*.test.ts",
             "test/property/**/*.test.ts",
@@ -73,7 +74,8 @@ export default defineConfig({
           name: "workers",
           maxWorkers,
           include: ["test/workers/**/*.test.ts"],
-          testTimeout: 30_000,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
           setupFiles: ["test/support/apply-migrations.ts"],
           deps: { optimizer: { ssr: { enabled: true, include: ["itty-durable"] } } },
         },
@@ -85,8 +87,9 @@ export default defineConfig({
           include: ["test/e2e/**/*.test.ts", "test/conformance/**/*.test.ts"],
           // Each file runs an embedded platform of its own.
           maxWorkers,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          // Far above what anything takes: the machine may stall, and what a test waits for has limits of its own.
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -95,7 +98,7 @@ export default defineConfig({
           environment: "node",
           include: ["test/browser/**/*.test.ts"],
           fileParallelism: false,
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           // A platform starts, and Chromium is unpacked first.
           hookTimeout: 120_000,
         },

@@ -3,11 +3,12 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { decodePaymentRequiredHeader } from "@x402/core/http";
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { payers } from "../../src/local/accounts.ts";
 import { accessibilityFaults, startBrowser, visit } from "../support/browser.ts";
 import { TestWorld } from "../support/platform.ts";
 
+const WITHIN = { timeout: 30_000, interval: 50 };
 const HOSTILE =
   '</h1></title><script>document.title="owned"</script><img src=x onerror=alert(1)> `${1}` \u202Edesrever';
 
@@ -76,7 +77,8 @@ test("its links lead to the API's documents and to the page on status 402", asyn
   ] as const) {
     const { page } = await visit(browser, `${base}/cities`);
     await page.getByRole("link", { name, exact: true }).click();
-    expect(await page.content()).toContain(found);
+    // The page that is left may be read once more.
+    await vi.waitFor(async () => expect(await page.content()).toContain(found), WITHIN);
     await page.close();
   }
 });

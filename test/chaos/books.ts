@@ -12,7 +12,7 @@ import type { TestTenant } from "../support/platform.ts";
 import type { Purchase } from "./purchase.ts";
 
 const RECEIPTS_PER_PAGE = 500;
-const PAYOUT_TIMEOUT_MS = 30_000;
+const PAYOUT_TIMEOUT_MS = 60_000;
 const POLL_MS = 200;
 const PAYOUT_KEY = "chaos-pays-everything-out";
 const ENDS: ReadonlySet<string> = new Set(["confirmed", "failed", "expired"]);

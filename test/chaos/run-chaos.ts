@@ -15,7 +15,7 @@ import { Weather } from "./weather.ts";
 const PURCHASES_PER_ROUND = 15;
 const ROUND_MS = 3_000;
 /** A settle deadline, the lease on top of it, and some retries. */
-const REST_TIMEOUT_MS = 90_000;
+const REST_TIMEOUT_MS = 150_000;
 const POLL_MS = 250;
 const HANDLER_MS_MAX = 200;
 const HANDLER_FAULT_RATE = 0.05;

@@ -13,7 +13,7 @@ const SLOW_MS_MAX = 6_000;
 /** Shorter than what the platform waits for the chain, or longer. */
 const CHAIN_STOP_MS = { from: 300, to: 2_500 } as const;
 /** The runtime needs about a second to be back. */
-const WORKER_RESTART_TIMEOUT_MS = 20_000;
+const WORKER_RESTART_TIMEOUT_MS = 45_000;
 const POLL_MS = 50;
 
 const recordSchema = z.object({ children: z.object({ workerd: processIdentitySchema }) });

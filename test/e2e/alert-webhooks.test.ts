@@ -6,7 +6,7 @@ import { AlertReceiver } from "../support/alert-receiver.ts";
 import { Outages } from "../support/outages.ts";
 
 /** Five attempts with one to four seconds between them, and twice the queue. */
-const WITHIN = { timeout: 40_000, interval: 250 };
+const WITHIN = { timeout: 55_000, interval: 250 };
 
 let recovering: AlertReceiver;
 let broken: AlertReceiver;

@@ -8,7 +8,7 @@ const SEED = 402;
 test(
   "killed and cheated again and again, it charges nobody twice and answers everybody once at rest",
   {
-    timeout: 180_000,
+    timeout: 360_000,
   },
   async () => {
     const report = await runChaos({ rounds: ROUNDS, seed: SEED, onLine: () => undefined });

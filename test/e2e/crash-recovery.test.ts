@@ -129,6 +129,7 @@ test("a settlement whose outcome is unknown is 503, and a resend gets the stored
 
 test("a client that hung up before the answer and signs again gets that answer and is not charged again", async () => {
   const transfers = await transferCount(chain, tenant.payTo);
+  const earlier = await latestReceipt();
   const held = heldAnswer();
   origin.answer = held.answer;
   const hangUp = new AbortController();
@@ -140,10 +141,11 @@ test("a client that hung up before the answer and signs again gets that answer a
   hangUp.abort();
   expect(await lost).toBeNull();
   held.release();
-  await vi.waitFor(
-    async () => expect((await latestReceipt())?.state).toMatch(/^(?:settled|confirmed)$/),
-    WITHIN,
-  );
+  await vi.waitFor(async () => {
+    const latest = await latestReceipt();
+    expect(latest?.paymentId).not.toBe(earlier?.paymentId);
+    expect(latest?.state).toMatch(/^(?:settled|confirmed)$/);
+  }, WITHIN);
 
   const again = await payer.pay(request);
   expect(again).toMatchObject({ status: 200, paymentStatus: "superseded", body: '{"held":true}' });

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import * as z from "zod";
 import { isRunning, processIdentitySchema } from "../../src/local/process-identity.ts";
 import type { ProcessIdentity } from "../../src/local/process-identity.ts";
-import { isGroupAlive, killGroup } from "../support/dev-process.ts";
+import { isGroupLeft, killGroup } from "../support/dev-process.ts";
 
 const MAIN = resolve(import.meta.dirname, "../../src/cli/main.ts");
 
@@ -62,7 +62,7 @@ async function runGolden(
     await onStep(line, pid);
   }
   await exit;
-  const isLeft = isGroupAlive(pid);
+  const isLeft = await isGroupLeft(pid);
   killGroup(pid);
   expect(isLeft).toBe(false);
   expect(await readdir(temporary)).toEqual([]);

@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { erc20Abi, parseAbiItem } from "viem";
 import type { Address, Hex } from "viem";
 import { generatePrivateKey, privateKeyToAddress } from "viem/accounts";
@@ -143,7 +144,7 @@ describe("time", () => {
         expect(finalized.number).toBeGreaterThan(number);
         expect(Number(finalized.timestamp)).toBeGreaterThan(Date.now() / 1_000 - 10);
       },
-      { timeout: 10_000, interval: 100 },
+      { timeout: 30_000, interval: 100 },
     );
   });
 
@@ -151,15 +152,15 @@ describe("time", () => {
     const chain = await start({ stateDir: null });
     const client = chainTestClient(chain.rpcUrl);
     await client.setAutomine(false);
+    // A block that the clock was about to mine still comes.
+    await delay(500);
     const hash = await client.sendTransaction({
       account: payers[1].address,
       to: payers[2].address,
     });
     const { number } = await client.getBlock();
     // Longer than the clock's interval of a second.
-    await new Promise((resolve) => {
-      setTimeout(resolve, 1_500);
-    });
+    await delay(1_500);
     expect((await client.getBlock()).number).toBe(number);
     await client.setAutomine(true);
     const receipt = await client.waitForTransactionReceipt({ hash });
@@ -183,8 +184,9 @@ describe("a failure", () => {
     const onFailure = vi.fn<(reason: string) => void>();
     const chain = await start({ stateDir: null, onFailure });
     process.kill(chain.pid, "SIGKILL");
-    await vi.waitFor(() => {
-      expect(onFailure).toHaveBeenCalledWith(expect.stringContaining("SIGKILL"));
-    });
+    await vi.waitFor(
+      () => expect(onFailure).toHaveBeenCalledWith(expect.stringContaining("SIGKILL")),
+      { timeout: 30_000, interval: 50 },
+    );
   });
 });

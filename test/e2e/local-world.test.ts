@@ -20,6 +20,7 @@ import { startFacilitator } from "../../src/local/facilitator.ts";
 import type { LocalFacilitator } from "../../src/local/facilitator.ts";
 import { LOCAL_NETWORK, USDC_ADDRESS } from "../../src/local/local-network.ts";
 
+const WITHIN = { timeout: 30_000, interval: 50 };
 const NONCE_USED = "invalid_exact_evm_nonce_already_used";
 const transferEvent = parseAbiItem(
   "event Transfer(address indexed from, address indexed to, uint256 value)",
@@ -113,7 +114,7 @@ function call(
   { url }: LocalFacilitator,
   operation: "verify" | "settle",
   payment: unknown,
-  signal: AbortSignal = AbortSignal.timeout(10_000),
+  signal: AbortSignal = AbortSignal.timeout(60_000),
 ): Promise<Response> {
   return fetch(`${url}/${operation}`, {
     method: "POST",
@@ -266,12 +267,15 @@ describe("a fault before anything is done", () => {
     const payment = await signedPayment();
     const patience = new AbortController();
     const answer = call(facilitator, "settle", payment, patience.signal);
-    await vi.waitFor(async () => expect(await control().stats()).toMatchObject({ held: 1 }));
+    await vi.waitFor(
+      async () => expect(await control().stats()).toMatchObject({ held: 1 }),
+      WITHIN,
+    );
     patience.abort();
     await expect(answer).rejects.toThrow("aborted");
     expect(await transfers(payment)).toBe(0);
     expect(await control().release()).toBe(1);
-    await vi.waitFor(async () => expect(await transfers(payment)).toBe(1), { timeout: 5_000 });
+    await vi.waitFor(async () => expect(await transfers(payment)).toBe(1), WITHIN);
   });
 
   test("a paused facilitator refuses connections, and remembers everything when it is back", async () => {
@@ -279,10 +283,12 @@ describe("a fault before anything is done", () => {
     const payment = await signedPayment();
     await facilitator.pause();
     // The client may still have a connection from before, which does not tell it much.
-    await vi.waitFor(() =>
-      expect(call(facilitator, "settle", payment)).rejects.toMatchObject({
-        cause: { code: "ECONNREFUSED" },
-      }),
+    await vi.waitFor(
+      () =>
+        expect(call(facilitator, "settle", payment)).rejects.toMatchObject({
+          cause: { code: "ECONNREFUSED" },
+        }),
+      WITHIN,
     );
     await facilitator.resume();
     expect((await call(facilitator, "verify", payment)).status).toBe(429);
@@ -305,7 +311,10 @@ describe("a fault after the money has moved", () => {
     await control().inject({ operation: "settle", fault: "settle-then-hang" });
     const payment = await signedPayment();
     const answer = settle(facilitator, payment);
-    await vi.waitFor(async () => expect(await control().stats()).toMatchObject({ held: 1 }));
+    await vi.waitFor(
+      async () => expect(await control().stats()).toMatchObject({ held: 1 }),
+      WITHIN,
+    );
     expect(await transfers(payment)).toBe(1);
     await control().release();
     expect(await answer).toMatchObject({ success: true });
@@ -363,7 +372,7 @@ describe("the switchboard", () => {
     const switches = facilitatorControl(brief.url);
     await switches.inject({ operation: "verify", fault: "hang" });
     const answer = call(brief, "verify", await signedPayment()).catch((error: unknown) => error);
-    await vi.waitFor(async () => expect(await switches.stats()).toMatchObject({ held: 1 }));
+    await vi.waitFor(async () => expect(await switches.stats()).toMatchObject({ held: 1 }), WITHIN);
     await brief.stop();
     expect(await answer).toBeInstanceOf(TypeError);
   });

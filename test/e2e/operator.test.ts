@@ -138,7 +138,7 @@ test("a facilitator that lies about a settlement is found out, and the payment s
       }
       expect(await alertsOf(tenant, "settlement_missing")).toMatchObject([{ paymentId }]);
     },
-    { timeout: 55_000, interval: 2_000 },
+    { timeout: 90_000, interval: 2_000 },
   );
   await vi.waitFor(async () => {
     const { state, attempts, postings, alerts } = await inspect(tenant, paymentId);
@@ -153,4 +153,4 @@ test("a facilitator that lies about a settlement is found out, and the payment s
   }, WITHIN);
   expect(await transferCount(chain, tenant.payTo)).toBe(1);
   expect(await send(url, answer.header)).toMatchObject({ status: 200, body: answer.body });
-}, 120_000);
+}, 240_000);

@@ -104,7 +104,7 @@ test("an origin gets its secret, which the command takes from stdin and nobody s
       expect(await payer.pay(url)).toMatchObject({ status: 502, paymentStatus: "not-charged" });
       expect(origin.calls).toBe(calls);
     },
-    { timeout: 20_000, interval: 500 },
+    { timeout: 45_000, interval: 500 },
   );
 });
 
@@ -147,7 +147,7 @@ test("a script of a plan without egress reaches nothing, which its owner and the
       const denials = await denialsOf("/v1/egress/denials", tenant.apiKey);
       expect(denials).toMatchObject(counted);
     },
-    { timeout: 10_000, interval: 200 },
+    { timeout: 30_000, interval: 200 },
   );
   const path = `/admin/tenants/${tenant.tenantId}/egress/denials`;
   expect(await denialsOf(path, OPERATOR_TOKEN)).toMatchObject(counted);

@@ -32,7 +32,7 @@ import { type TestTenant, TestWorld } from "../support/platform.ts";
 import { PAID, REPLAYED, type Seen, seen, settlementOf } from "../support/sends.ts";
 
 const CONFLICT: Seen = [409, "payment_conflict", "not-charged"];
-const PROOF_REQUIRED: Seen = [409, "replay_proof_required", "not-charged"];
+const PROOF_REQUIRED: Seen = [409, "replay_proof_required", "settled"];
 const [owner, stranger] = [
   privateKeyToAccount(payers[0].privateKey),
   privateKeyToAccount(payers[1].privateKey),

@@ -22,7 +22,7 @@ import { SOLANA_DEVNET, SOLANA_USDC, SvmPayer, randomSolanaAddress } from "../su
 
 const OTHER_TOKEN = "0x07e0000000000000000000000000000000000d01";
 const PAY_TO_ON_SOLANA = randomSolanaAddress();
-const WITHIN = { timeout: 20_000, interval: 200 };
+const WITHIN = { timeout: 60_000, interval: 200 };
 const [buyer] = payers;
 
 let world: TestWorld;

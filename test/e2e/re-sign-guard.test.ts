@@ -3,6 +3,8 @@
  * one arrives. The client is the unmodified `@x402/fetch`, which knows nothing of all this.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import * as z from "zod";
+import { paymentStatusSchema } from "../../src/contracts/tenant-api.ts";
 import { payers } from "../../src/local/accounts.ts";
 import { type ChainTestClient, chainTestClient } from "../../src/local/chain-test-client.ts";
 import { cancelPayment } from "../support/authorizations.ts";
@@ -22,7 +24,7 @@ import {
   sendUntilDecided,
 } from "../support/sends.ts";
 
-const WITHIN = { timeout: 15_000, interval: 50 };
+const WITHIN = { timeout: 45_000, interval: 50 };
 
 let world: TestWorld;
 let origin: OriginServer;
@@ -43,10 +45,10 @@ afterAll(async () => {
   await world?.stop();
 });
 
-/** A tenant for each test: every transfer to it is this test's. */
+/** A tenant for each test: every transfer to it is this test's. Its handlers may be held for long. */
 beforeEach(async () => {
   origin.reset();
-  tenant = await world.createTenant();
+  tenant = await world.createTenant("pro");
   await tenant.api.deploy({
     tenant: tenant.tenantId,
     routes: [
@@ -66,6 +68,12 @@ function expectSuperseded(second: Answer, first: Answer): void {
   expect(second.headers.get("Payment-Superseded-By")).toBe(first.headers.get("Payment-Id"));
   expect(second.headers.get("PAYMENT-RESPONSE")).toBe(first.headers.get("PAYMENT-RESPONSE"));
   expect(second.body).toBe(first.body);
+}
+
+/** Of the payment that an answer tells its client to wait for. */
+async function stateBehind({ body }: Answer): Promise<string> {
+  const { statusUrl } = z.object({ statusUrl: z.string() }).parse(JSON.parse(body));
+  return paymentStatusSchema.parse(await (await fetch(statusUrl)).json()).state;
 }
 
 async function expectCharged(handlerRuns: number, transfers: number): Promise<void> {
@@ -88,11 +96,13 @@ test("signed again while the handler runs: told to come back, then given the fir
   const second = await payer.pay(url);
   expect(seen(second)).toEqual(SUPERSEDED_IN_PROGRESS);
   expectRetryable(second);
+  expect(await stateBehind(second)).toBe("claimed");
   release();
   const first = await sent;
   expect(seen(first)).toEqual(PAID);
   expect(second.headers.get("Payment-Superseded-By")).toBe(first.headers.get("Payment-Id"));
   expectSuperseded(await send(url, second.header), first);
+  expect(await stateBehind(second)).toMatch(/^(?:settled|confirmed)$/);
   await expectCharged(1, 1);
 });
 

@@ -32,8 +32,8 @@ const signedTransferSchema = z.object({
   }),
 });
 
-const PROOF_REQUIRED: Seen = [409, "replay_proof_required", "not-charged"];
-const WITHIN = { timeout: 15_000, interval: 200 };
+const PROOF_REQUIRED: Seen = [409, "replay_proof_required", "settled"];
+const WITHIN = { timeout: 45_000, interval: 200 };
 
 let world: TestWorld;
 let origin: OriginServer;

@@ -3,10 +3,13 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 
 const MAIN = resolve(import.meta.dirname, "../../src/cli/main.ts");
-const START_TIMEOUT_MS = 45_000;
-const END_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 90_000;
+const END_TIMEOUT_MS = 60_000;
+const LOOKS_MAX = 50;
+const LOOK_INTERVAL_MS = 100;
 
 export interface DevProcess {
   /** Also the id of its process group, to which its Workers runtime belongs. */
@@ -66,6 +69,14 @@ export function isGroupAlive(groupId: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Whether a process of the group is left although it had a moment to end: until it is reaped, it is there. */
+export async function isGroupLeft(groupId: number): Promise<boolean> {
+  for (let look = 0; look < LOOKS_MAX && isGroupAlive(groupId); look += 1) {
+    await delay(LOOK_INTERVAL_MS);
+  }
+  return isGroupAlive(groupId);
 }
 
 /** Kills what is left of a group; for clean-up after a test that failed. */

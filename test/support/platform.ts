@@ -18,7 +18,7 @@ import type { FacilitatorControl } from "../../src/local/facilitator-control.ts"
 import { startFacilitator } from "../../src/local/facilitator.ts";
 import type { LocalFacilitator } from "../../src/local/facilitator.ts";
 import { LOCAL_NETWORK } from "../../src/local/local-network.ts";
-import { isGroupAlive, killGroup, startDev } from "./dev-process.ts";
+import { isGroupAlive, isGroupLeft, killGroup, startDev } from "./dev-process.ts";
 import type { DevProcess } from "./dev-process.ts";
 
 export const OPERATOR_TOKEN = "operator-token-of-the-e2e-tests";
@@ -168,7 +168,7 @@ export class TestWorld {
     const { pid } = this.#platform;
     if (isGroupAlive(pid)) this.#platform.signal("SIGTERM");
     await this.#platform.ended();
-    const isLeft = isGroupAlive(pid);
+    const isLeft = await isGroupLeft(pid);
     killGroup(pid);
     for (const facilitator of this.facilitators) await facilitator.stop();
     await this.chain.stop();

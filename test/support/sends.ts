@@ -21,7 +21,7 @@ export const NOT_VERIFIED: Seen = [503, "facilitator_unavailable", "not-charged"
 const RETRYABLE = [UNKNOWN, SUPERSEDED_UNKNOWN, IN_PROGRESS, SUPERSEDED_IN_PROGRESS, NOT_VERIFIED];
 
 /** Longer than any row's retries take: two settle timeouts and the pauses around them. */
-const DECIDED_WITHIN_MS = 30_000;
+const DECIDED_WITHIN_MS = 60_000;
 const RESEND_INTERVAL_MS = 150;
 
 export function seen({ status, code, paymentStatus }: Answer): Seen {

@@ -9,6 +9,8 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { identifyProcess, isRunning } from "../../src/local/process-identity.ts";
 import { StateInUseError, lockState } from "../../src/local/state-lock.ts";
 
+/** For a signal to arrive. */
+const WITHIN = { timeout: 20_000, interval: 25 };
 const STATE_LOCK = resolve(import.meta.dirname, "../../src/local/state-lock.ts");
 
 let stateDir: string;
@@ -78,7 +80,7 @@ test("ends the child that a killed owner left running", async () => {
   const lock = lockState(stateDir);
   expect(await lock.endOrphan("workerd")).toBe(true);
   expect(await lock.endOrphan("workerd")).toBe(false);
-  await vi.waitFor(() => expect(orphan.signalCode).toBe("SIGTERM"));
+  await vi.waitFor(() => expect(orphan.signalCode).toBe("SIGTERM"), WITHIN);
   lock.release();
 });
 
@@ -90,7 +92,7 @@ test("kills an orphan that ignores SIGTERM", async () => {
 
   const lock = lockState(stateDir);
   expect(await lock.endOrphan("chain", 100)).toBe(true);
-  await vi.waitFor(() => expect(orphan.signalCode).toBe("SIGKILL"));
+  await vi.waitFor(() => expect(orphan.signalCode).toBe("SIGKILL"), WITHIN);
   lock.release();
 });
 
