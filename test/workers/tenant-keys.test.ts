@@ -167,10 +167,8 @@ test("keys that are made at the same time are counted one after the other", asyn
       call("POST /v1/keys", { credential: tenant.apiKey }),
     ),
   );
-  expect(made.map(({ status }) => status).toSorted()).toEqual([
-    ...Array.from({ length: API_KEYS_MAX - 1 }, () => 201),
-    ...Array.from({ length: 4 }, () => 409),
-  ]);
+  const withStatus = (wanted: number) => made.filter(({ status }) => status === wanted).length;
+  expect([withStatus(201), withStatus(409)]).toEqual([API_KEYS_MAX - 1, 4]);
 });
 
 test("an operator issues a key to a tenant that lost its own, and may revoke the others", async () => {
