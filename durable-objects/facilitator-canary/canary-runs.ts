@@ -1,5 +1,6 @@
 import { bytesToHex } from "viem";
 import { type CanaryPayment, signCanaryPayment } from "../../src/chain/canary-payment.ts";
+import type { ChainReader } from "../../src/chain/port.ts";
 import { FACILITATORS_MAX, type FacilitatorConfig } from "../../src/config.ts";
 import type { CanaryConfig } from "../../src/facilitator/canary-config.ts";
 import {
@@ -9,9 +10,11 @@ import {
   NO_CANARY_STATE,
   beginRun,
   canaryView,
+  confirmRun,
   dueAtMs,
   endRun,
   unalerted,
+  unconfirmedRuns,
   withAlerted,
 } from "../../src/facilitator/canary.ts";
 import type { HealthAlert } from "../../src/facilitator/health-alerts.ts";
@@ -24,6 +27,7 @@ import type { SettleReading, VerifyReading } from "../../src/facilitator/classif
 import type { Operation } from "../../src/facilitator/health-signal.ts";
 import type { Fetch } from "../../src/facilitator/http-exchange.ts";
 import { postSettle, postVerify } from "../../src/facilitator/http-facilitator.ts";
+import type { Authorization } from "../../src/settlement/authorization.ts";
 import type { SettleOutcome, VerifyOutcome } from "../../src/settlement/outcome.ts";
 import type { FacilitatorHealthClient } from "../facilitator-health/client.ts";
 
@@ -32,6 +36,8 @@ export interface CanaryRunsOptions {
   readonly facilitators: readonly FacilitatorConfig[];
   readonly storage: Pick<DurableObjectStorage, "get" | "put">;
   readonly health: Pick<FacilitatorHealthClient, "report" | "requestProbe">;
+  /** Of the canary's network; null where there is no node to ask: then a facilitator's word counts. */
+  readonly chain: Pick<ChainReader, "confirmTransfer"> | null;
   readonly fetch?: Fetch | undefined;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -48,6 +54,8 @@ interface Admission {
 const STORAGE_KEY = "canary";
 /** How soon a facilitator is looked at again whose breaker did not let the canary through. */
 const RETRY_MS = 15_000;
+/** How soon the chain is asked again about a settlement that it does not show yet. */
+const CONFIRM_AGAIN_MS = 5_000;
 /** Beyond both timeouts; after it the authorization is worthless to whoever was shown it. */
 const VALIDITY_MARGIN_MS = 60_000;
 
@@ -82,9 +90,14 @@ export class CanaryRuns {
     return canaryView(this.#state, canary, ids, now());
   }
 
-  /** Pays through every facilitator that is due. Resolves with when to come back, milliseconds since the epoch. */
+  /**
+   * Asks the chain for what is said to be settled, and pays through every facilitator that is due and not waited for.
+   * Resolves with when to come back, milliseconds since the epoch.
+   */
   async runDue(): Promise<number> {
     const { facilitators, now } = this.#options;
+    // Operators are told before the next payment takes its place.
+    if ((await this.#confirm()) === "missing") return now();
     const due = facilitators.filter(({ id }) => this.#dueAtMs(id) <= now());
     if (due.length > 0) {
       const health = await this.#report([]);
@@ -116,9 +129,28 @@ export class CanaryRuns {
     }
   }
 
+  /** @returns `missing` when the chain has contradicted a facilitator */
+  async #confirm(): Promise<"missing" | "fine"> {
+    const { chain, now } = this.#options;
+    let confirmed: "missing" | "fine" = "fine";
+    if (chain === null) return confirmed;
+    for (const run of unconfirmedRuns(this.#state)) {
+      const { authorization, transaction, atMs } = run;
+      const evidence = await chain.confirmTransfer(authorization, transaction, atMs);
+      this.#state = confirmRun(this.#state, run, evidence, now());
+      await this.#save();
+      if (evidence.found === "missing") confirmed = "missing";
+    }
+    return confirmed;
+  }
+
+  /** One payment is over before the next begins. */
   #dueAtMs(facilitatorId: string): number {
-    const { canary, now } = this.#options;
-    return dueAtMs(this.#state, canary, facilitatorId, now());
+    const { canary, chain, now } = this.#options;
+    const isUnconfirmed = this.#state.facilitators[facilitatorId]?.unconfirmed !== undefined;
+    return isUnconfirmed && chain !== null
+      ? now() + CONFIRM_AGAIN_MS
+      : dueAtMs(this.#state, canary, facilitatorId, now());
   }
 
   async #run(config: FacilitatorConfig, health: RoutingHealth): Promise<void> {
@@ -130,19 +162,19 @@ export class CanaryRuns {
     this.#state = begun;
     // Spent before anybody can see the signature: whatever happens from here on, it is not signed for again.
     await this.#save();
-    const { wire, expected } = await this.#sign(config);
+    const { authorization, wire, expected } = await this.#sign(config);
     const verifyFromMs = now();
     const verified = await postVerify(config, wire, { fetch });
     const verifyMs = now() - verifyFromMs;
     await this.#reportCall(config, "verify", admissions.verify, verified, verifyMs);
     if (verified.outcome.class !== "valid") {
-      await this.#end(config.id, verified.outcome, { verifyMs, settleMs: null });
+      await this.#end(config.id, verified.outcome, { verifyMs, settleMs: null }, authorization);
       return;
     }
     const settleFromMs = now();
     const settled = await postSettle(config, wire, expected, { fetch });
     const settleMs = now() - settleFromMs;
-    await this.#end(config.id, settled.outcome, { verifyMs, settleMs });
+    await this.#end(config.id, settled.outcome, { verifyMs, settleMs }, authorization);
     await this.#reportCall(config, "settle", admissions.settle, settled, settleMs);
   }
 
@@ -178,13 +210,16 @@ export class CanaryRuns {
     facilitatorId: string,
     outcome: Exclude<VerifyOutcome, { class: "valid" }> | SettleOutcome,
     took: Pick<CanaryRun, "verifyMs" | "settleMs">,
+    authorization: Authorization,
   ): Promise<void> {
-    this.#state = endRun(this.#state, facilitatorId, {
+    const ended = {
       ...took,
       outcome: outcome.class,
       reason: "reason" in outcome ? outcome.reason : null,
       transaction: "transaction" in outcome ? outcome.transaction : null,
-    });
+    };
+    const askable = this.#options.chain === null ? null : authorization;
+    this.#state = endRun(this.#state, facilitatorId, ended, askable);
     await this.#save();
   }
 

@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { publishAlerts } from "../../src/alerts/publish-alerts.ts";
+import { evmChainReader } from "../../src/chain/evm-chain-reader.ts";
 import { configOf } from "../../src/config.ts";
 import type { CanaryView } from "../../src/facilitator/canary.ts";
 import { DEFAULT_REGION } from "../../src/facilitator/region.ts";
@@ -23,12 +24,14 @@ export class FacilitatorCanary extends DurableObject<Env> {
     super(ctx, env);
     const { canary, facilitators } = configOf(env);
     if (canary === null) return;
+    const { network } = canary;
     void ctx.blockConcurrencyWhile(async () => {
       this.#runs = await CanaryRuns.load({
         canary,
         facilitators,
         storage: ctx.storage,
         health: facilitatorHealthOf(env, DEFAULT_REGION),
+        chain: network.rpcUrl === null ? null : evmChainReader(network, network.rpcUrl),
         now: () => Date.now(),
       });
       // From here on its alarm keeps it going, whoever woke it first.

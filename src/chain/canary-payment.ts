@@ -8,6 +8,7 @@ import { wirePayoutPayment } from "./eip3009.ts";
 import { signAuthorization } from "./payout-authorization.ts";
 
 export interface CanaryPayment {
+  readonly authorization: Authorization;
   readonly wire: WirePayment;
   readonly expected: ExpectedTransfer;
 }
@@ -31,6 +32,7 @@ export async function signCanaryPayment(
   };
   const signature = await signAuthorization(authorization, asset, canary.privateKey);
   return {
+    authorization,
     wire: wirePayoutPayment(authorization, asset, signature),
     expected: { network: caip2, payer: canary.wallet, amountAtomic: canary.amountAtomic },
   };

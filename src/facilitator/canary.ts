@@ -2,12 +2,19 @@
  * When a canary pays, what of its cap is left, and what came of it. Pure. Whatever was signed counts as spent, however
  * it ended: whoever was shown an authorization can still send it, so only the cap on signing is one on money.
  */
+import type { Authorization } from "../settlement/authorization.ts";
+import type { ConfirmationEvidence } from "../settlement/evidence.ts";
 import type { CanaryConfig } from "./canary-config.ts";
 import type { FacilitatorId } from "./port.ts";
 
 /** What a payment ended as; `unknown` until it has, and for ever when its sender was lost. */
 export type CanaryOutcome =
+  /** The facilitator says so; it stays so where no node can be asked. */
   | "settled"
+  /** It is on the chain. */
+  | "confirmed"
+  /** The facilitator says that it settled, and the chain has no such transfer. */
+  | "missing"
   /** `/verify` turned it down. */
   | "invalid"
   | "refused"
@@ -31,6 +38,8 @@ export interface CanaryRecord {
   readonly last: CanaryRun;
   /** Whether operators were told that these payments fail; once for each time they begin to. */
   readonly isAlerted: boolean;
+  /** What the last payment authorized, while the chain is still to be asked about it. */
+  readonly unconfirmed?: Authorization;
 }
 
 export interface CanaryState {
@@ -58,7 +67,18 @@ export const NO_CANARY_STATE: CanaryState = { day: 0, spentAtomic: 0n, facilitat
 
 const DAY_MS = 24 * 3_600_000;
 
-/** When the next payment through a facilitator is due; for one that never had any, now. */
+/** How long the chain is asked about a payment. A node that says nothing by then leaves it at the facilitator's word. */
+const CONFIRM_WITHIN_MS = 5 * 60_000;
+
+/** A settlement that the chain is to be asked about. */
+export interface UnconfirmedRun {
+  readonly facilitatorId: FacilitatorId;
+  readonly atMs: number;
+  readonly authorization: Authorization;
+  readonly transaction: string;
+}
+
+/** When the next payment through a facilitator is due, unless one is unconfirmed; for one that never had any, now. */
 export function dueAtMs(
   state: CanaryState,
   canary: CanaryConfig,
@@ -100,20 +120,69 @@ export function beginRun(
   );
 }
 
+/** @param authorization what the chain is to be asked about, once it is said to be settled; null where no node is */
 export function endRun(
   state: CanaryState,
   facilitatorId: FacilitatorId,
   ended: Omit<CanaryRun, "atMs">,
+  authorization: Authorization | null,
 ): CanaryState {
   const record = state.facilitators[facilitatorId];
   if (record === undefined) return state;
-  return withRun(state, facilitatorId, { ...ended, atMs: record.last.atMs });
+  const isUnconfirmed = ended.outcome === "settled" && authorization !== null;
+  return withRun(
+    state,
+    facilitatorId,
+    { ...ended, atMs: record.last.atMs },
+    isUnconfirmed ? authorization : undefined,
+  );
+}
+
+export function unconfirmedRuns(state: CanaryState): readonly UnconfirmedRun[] {
+  return Object.entries(state.facilitators).flatMap(([facilitatorId, { last, unconfirmed }]) =>
+    unconfirmed === undefined || last.transaction === null
+      ? []
+      : [
+          {
+            facilitatorId,
+            atMs: last.atMs,
+            authorization: unconfirmed,
+            transaction: last.transaction,
+          },
+        ],
+  );
+}
+
+/** The state with what the chain says; the same while it is to be asked again. */
+export function confirmRun(
+  state: CanaryState,
+  { facilitatorId, atMs }: UnconfirmedRun,
+  evidence: ConfirmationEvidence,
+  nowMs: number,
+): CanaryState {
+  const last = state.facilitators[facilitatorId]?.last;
+  if (last === undefined || last.atMs !== atMs) return state;
+  switch (evidence.found) {
+    case "confirmed":
+      return withRun(state, facilitatorId, { ...last, outcome: "confirmed" });
+    case "missing":
+      return withRun(state, facilitatorId, {
+        ...last,
+        outcome: "missing",
+        reason: "settlement_missing",
+      });
+    case "shallow":
+    case "unavailable":
+      return nowMs - atMs < CONFIRM_WITHIN_MS ? state : withRun(state, facilitatorId, last);
+    default:
+      return evidence satisfies never;
+  }
 }
 
 /** Facilitators whose last payment failed and nobody was told so. */
 export function unalerted(state: CanaryState): readonly FacilitatorId[] {
   return Object.entries(state.facilitators)
-    .filter(([, { last, isAlerted }]) => last.outcome !== "settled" && !isAlerted)
+    .filter(([, { last, isAlerted }]) => !isPaid(last) && !isAlerted)
     .map(([id]) => id);
 }
 
@@ -144,13 +213,21 @@ export function canaryView(
   };
 }
 
-function withRun(state: CanaryState, facilitatorId: FacilitatorId, last: CanaryRun): CanaryState {
+function withRun(
+  state: CanaryState,
+  facilitatorId: FacilitatorId,
+  last: CanaryRun,
+  unconfirmed?: Authorization,
+): CanaryState {
   const wasAlerted = state.facilitators[facilitatorId]?.isAlerted ?? false;
-  const isAlerted = wasAlerted && last.outcome !== "settled";
-  return {
-    ...state,
-    facilitators: { ...state.facilitators, [facilitatorId]: { last, isAlerted } },
-  };
+  // A facilitator's word alone does not end what the chain has contradicted.
+  const isAlerted = wasAlerted && (!isPaid(last) || unconfirmed !== undefined);
+  const record = { last, isAlerted, ...(unconfirmed === undefined ? {} : { unconfirmed }) };
+  return { ...state, facilitators: { ...state.facilitators, [facilitatorId]: record } };
+}
+
+function isPaid({ outcome }: CanaryRun): boolean {
+  return outcome === "settled" || outcome === "confirmed";
 }
 
 function canSpend(state: CanaryState, canary: CanaryConfig, nowMs: number): boolean {

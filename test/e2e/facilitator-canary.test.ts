@@ -64,7 +64,7 @@ test("a canary pays once per interval through each facilitator, until the day's 
   await world.facilitators[1].control.inject({ operation: "settle", fault: "500" });
   const first = await vi.waitFor(async () => {
     const view = await canaryView();
-    expect(view.facilitators.map(({ last }) => last?.outcome)).toEqual(["settled", "ambiguous"]);
+    expect(view.facilitators.map(({ last }) => last?.outcome)).toEqual(["confirmed", "ambiguous"]);
     return view;
   }, WITHIN);
   expect(first.spentTodayAtomic).toBe("200");

@@ -3,11 +3,13 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { CanaryRuns } from "../../durable-objects/facilitator-canary/canary-runs.ts";
 import { facilitatorCanaryOf } from "../../durable-objects/facilitator-canary/client.ts";
+import type { ChainReader } from "../../src/chain/port.ts";
 import type { AdminFacilitatorList } from "../../src/contracts/admin-facilitators.ts";
 import type { FacilitatorConfig } from "../../src/config.ts";
 import { parseCanary } from "../../src/facilitator/canary-config.ts";
 import type { CallOutcome, RoutingHealth } from "../../src/facilitator/health-messages.ts";
 import type { Fetch } from "../../src/facilitator/http-exchange.ts";
+import type { ConfirmationEvidence } from "../../src/settlement/evidence.ts";
 import { call } from "../support/control-plane.ts";
 
 /*
@@ -61,12 +63,15 @@ class CanaryWorld {
   isProbeFree = true;
   settle: (facilitatorId: string) => Response | Promise<Response> = () =>
     Response.json({ success: true, transaction: HASH, network: NETWORK.caip2 });
+  /** What the chain says of every transfer; null: there is no node to ask. */
+  evidence: ConfirmationEvidence | null = null;
   readonly #object = env.FACILITATOR_CANARY.getByName(crypto.randomUUID());
 
   /** As the object does at every start: what is stored is all that is known. */
   async run<Result>(use: (runs: CanaryRuns) => Promise<Result> | Result): Promise<Result> {
     if (canary === null) throw new Error("no canary");
-    const options = { canary, facilitators: FACILITATORS, now: () => this.nowMs };
+    const chain = this.#chain();
+    const options = { canary, chain, facilitators: FACILITATORS, now: () => this.nowMs };
     return await runInDurableObject(this.#object, async (_, { storage }) => {
       const health = this.#health();
       return await use(await CanaryRuns.load({ ...options, storage, health, fetch: this.#fetch }));
@@ -80,6 +85,17 @@ class CanaryWorld {
 
   evict(): Promise<void> {
     return evictDurableObject(this.#object);
+  }
+
+  #chain(): Pick<ChainReader, "confirmTransfer"> | null {
+    const { evidence } = this;
+    return evidence === null ? null : { confirmTransfer: () => Promise.resolve(evidence) };
+  }
+
+  /** What became of the payments, in the order of the facilitators. */
+  async outcomes() {
+    const { facilitators } = await this.run((runs) => runs.view);
+    return facilitators.map(({ last }) => last?.outcome);
   }
 
   #health() {
@@ -245,6 +261,63 @@ describe("a canary", () => {
     }
     const failure = "a payment of our own through primary: facilitator_error";
     expect(told).toEqual([failure, failure]);
+  });
+
+  describe("that can ask the chain", () => {
+    const block = { blockNumber: 7n, blockHash: HASH, blockTimestampMs: NOON_MS };
+    const transfer = { transaction: HASH, logIndex: 1, ...block };
+    beforeEach(async () => {
+      world.evidence = { found: "shallow", confirmations: 0 };
+      await world.run((runs) => runs.runDue());
+      expect(world.taken()).toEqual(EVERYBODY);
+    });
+
+    it("asks until a settlement is confirmed, and pays nothing more before that", async () => {
+      world.nowMs += INTERVAL_MS;
+      expect(await world.run((runs) => runs.runDue())).toBe(world.nowMs + 5_000);
+      expect(world.taken()).toEqual([]);
+      expect(await world.outcomes()).toEqual(["settled", "settled"]);
+      world.evidence = { found: "confirmed", transfer };
+      world.nowMs = Date.UTC(2099, 0, 15, 12, 2);
+      await world.run((runs) => runs.runDue());
+      expect(world.taken()).toHaveLength(2);
+    });
+
+    it("shows what is confirmed", async () => {
+      world.evidence = { found: "confirmed", transfer };
+      world.nowMs += 5_000;
+      expect(await world.run((runs) => runs.runDue())).toBe(NOON_MS + INTERVAL_MS);
+      expect(await world.outcomes()).toEqual(["confirmed", "confirmed"]);
+    });
+
+    it("catches a facilitator that says settled and settles nothing, and tells so once", async () => {
+      const told: string[] = [];
+      const publish = async ({ detail }: { detail: string }) => void told.push(detail);
+      await world.run((runs) => runs.alert(publish));
+      expect(told).toEqual([]);
+      world.evidence = { found: "missing" };
+      for (let days = 0; days < 2; days += 1) {
+        world.nowMs += 24 * 3_600_000;
+        // The alarm comes back at once: first the chain is asked, then the next payment is made.
+        expect(await world.run((runs) => runs.runDue())).toBe(world.nowMs);
+        await world.run((runs) => runs.alert(publish));
+        expect(await world.outcomes()).toEqual(["missing", "missing"]);
+        await world.run((runs) => runs.runDue());
+      }
+      expect(told.toSorted()).toEqual([
+        "a payment of our own through fallback: settlement_missing",
+        "a payment of our own through primary: settlement_missing",
+      ]);
+    });
+
+    it("leaves it at the facilitator's word where the node says nothing for five minutes", async () => {
+      world.evidence = { found: "unavailable", reason: "no answer" };
+      world.nowMs += 5 * 60_000;
+      await world.run((runs) => runs.runDue());
+      // The next one: thirty of thirty-five are spent.
+      expect(world.taken()).toHaveLength(2);
+      expect(await world.outcomes()).toEqual(["settled", "settled"]);
+    });
   });
 
   it("tells them again when it could not", async () => {
