@@ -46,16 +46,17 @@ limitOverrides.get("/limit-overrides", requireOperator, async (context) => {
   const query = parseQuery(context.req.raw, listQuerySchema);
   if (!query.ok) return query.response;
   const { status, cursor, limit } = query.value;
-  const overrides = await listOverrides(context.env.DB, {
+  const found = await listOverrides(context.env.DB, {
     tenantSerial: null,
     status: status ?? null,
     beforeId: cursor ?? null,
-    limit,
+    limit: limit + 1,
     nowMs: Date.now(),
   });
+  const overrides = found.slice(0, limit);
   const answer: AdminOverrideList = {
     overrides,
-    nextCursor: overrides.length < limit ? null : (overrides.at(-1)?.overrideId ?? null),
+    nextCursor: found.length > limit ? (overrides.at(-1)?.overrideId ?? null) : null,
   };
   return context.json(answer);
 });

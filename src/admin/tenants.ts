@@ -41,10 +41,11 @@ tenants.get("/tenants", requireOperator, async (context) => {
   const query = parseQuery(context.req.raw, listQuerySchema);
   if (!query.ok) return query.response;
   const { cursor, limit } = query.value;
-  const page = await listTenants(context.env.DB, { afterSerial: cursor ?? 0, limit });
+  const found = await listTenants(context.env.DB, { afterSerial: cursor ?? 0, limit: limit + 1 });
+  const shown = found.slice(0, limit);
   const answer: AdminTenantList = {
-    tenants: page,
-    nextCursor: page.length < limit ? null : `${page.at(-1)?.serial ?? 0}`,
+    tenants: shown,
+    nextCursor: found.length > limit ? `${shown.at(-1)?.serial ?? 0}` : null,
   };
   return context.json(answer);
 });

@@ -249,6 +249,9 @@ describe("an operator", () => {
     expect([first, next].map(({ overrides }) => overrides[0]?.overrideId)).toEqual(
       asked.map(({ overrideId }) => overrideId).toReversed(),
     );
+    const { length } = (await adminOverrides("limit=500")).overrides;
+    expect((await adminOverrides(`limit=${length}`)).nextCursor).toBeNull();
+    expect((await adminOverrides(`limit=${length - 1}`)).nextCursor).not.toBeNull();
   });
 });
 

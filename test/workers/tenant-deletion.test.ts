@@ -23,7 +23,7 @@ import { confirmSales, sellCall, stageCall } from "../support/settled-payments.t
 
 const HOUR_MS = 60 * 60_000;
 
-/** Of everything a tenant may bring: a dataset, code, a secret, a deployment. */
+/** Of everything a tenant may bring: a dataset, code, a secret, a request for higher limits, a deployment. */
 async function settledTenant(): Promise<TestTenant> {
   const tenant = await createTenant();
   await uploadCities(tenant);
@@ -32,6 +32,11 @@ async function settledTenant(): Promise<TestTenant> {
     body: { value: "Bearer of-the-weather" },
   });
   await env.SCRIPTS.put(`${tenant.tenantId}/${"a".repeat(64)}`, "code");
+  const asked = await call("POST /v1/limit-overrides", {
+    credential: tenant.apiKey,
+    body: { limits: { cpuMs: 500 }, reason: "a launch" },
+  });
+  expect(asked.status).toBe(201);
   await deploy(tenant);
   return tenant;
 }
@@ -67,7 +72,8 @@ describe("a tenant that has nothing open", () => {
     expect(deletedTenantSchema.parse(await response.json()).tenantId).toBe(tenant.tenantId);
 
     expect((await call("GET /v1/balance", { credential: tenant.apiKey })).status).toBe(401);
-    for (const table of ["api_keys", "tenant_secrets", "dataset_versions", "script_uploads"]) {
+    const emptied = ["api_keys", "tenant_secrets", "dataset_versions", "script_uploads"];
+    for (const table of [...emptied, "limit_overrides"]) {
       expect([table, await countOf(table, tenant)]).toEqual([table, 0]);
     }
     expect(await openDataset(env.DATASET_STORE, store).describe()).toEqual({ result: "not_found" });

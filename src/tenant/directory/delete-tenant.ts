@@ -17,7 +17,7 @@ const tenantToEmptySchema = z
   }));
 export type TenantToEmpty = Readonly<z.infer<typeof tenantToEmptySchema>>;
 
-/** Marks the tenant deleted and removes its credentials, with the audit entry. Its id stays taken. */
+/** Marks the tenant deleted and removes its credentials and what it asked for, with the audit entry. Its id stays taken. */
 export async function markDeleted(
   db: D1Database,
   tenant: { readonly serial: number; readonly tenantId: TenantId },
@@ -31,6 +31,9 @@ export async function markDeleted(
       )
       .bind(tenant.serial, entry.atMs),
     ...removeCredentialsStatements(db, tenant.serial),
+    db
+      .prepare("DELETE FROM limit_overrides WHERE tenant_serial = ? AND status = 'requested'")
+      .bind(tenant.serial),
     auditStatement(db, entry),
   ]);
 }
