@@ -2,7 +2,15 @@
  * EIP-3009 transfers with authorization, as USDC implements them: what is signed, who signed it, and how a payout
  * travels to a facilitator. Pure.
  */
-import { type Hex, hashTypedData, parseAbi, recoverAddress } from "viem";
+import {
+  type Hex,
+  concatHex,
+  domainSeparator,
+  hashStruct,
+  keccak256,
+  parseAbi,
+  recoverAddress,
+} from "viem";
 import type { JsonObject, WirePayment } from "../payment/wire.ts";
 import type { Authorization, SignedAuthorization } from "../settlement/authorization.ts";
 import { asHex } from "./hex.ts";
@@ -52,18 +60,15 @@ export function evmChainId(network: string): number {
   return Number(reference);
 }
 
-/** EIP-712 hash of the authorization: what its payer signs. Times are cut off to whole seconds. */
+/**
+ * EIP-712 hash of the authorization: what its payer signs. Times are cut off to whole seconds.
+ * @throws for a number above 256 bits
+ */
 export function authorizationHash(authorization: Authorization, domain: TokenDomain): Hex {
-  return hashTypedData({
-    domain: {
-      name: domain.name,
-      version: domain.version,
-      chainId: evmChainId(authorization.network),
-      verifyingContract: asHex(authorization.asset),
-    },
+  const structHash = hashStruct({
     types: TRANSFER_WITH_AUTHORIZATION,
     primaryType: "TransferWithAuthorization",
-    message: {
+    data: {
       from: asHex(authorization.payer),
       to: asHex(authorization.payee),
       value: authorization.amountAtomic,
@@ -72,6 +77,24 @@ export function authorizationHash(authorization: Authorization, domain: TokenDom
       nonce: asHex(authorization.nonce),
     },
   });
+  return keccak256(concatHex(["0x1901", separatorOf(authorization, domain), structHash]));
+}
+
+/** Working one out takes most of the time of a hash. By network, token, name and version. */
+const separators = new Map<string, Hex>();
+/** One for each token that is configured; but a payment's network is its sender's to write, before it is refused. */
+const SEPARATORS_MAX = 256;
+
+function separatorOf({ network, asset }: Authorization, { name, version }: TokenDomain): Hex {
+  const key = JSON.stringify([network, asset, name, version]);
+  const known = separators.get(key);
+  if (known !== undefined) return known;
+  const separator = domainSeparator({
+    domain: { name, version, chainId: evmChainId(network), verifyingContract: asHex(asset) },
+  });
+  if (separators.size >= SEPARATORS_MAX) separators.clear();
+  separators.set(key, separator);
+  return separator;
 }
 
 /**

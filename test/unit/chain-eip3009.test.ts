@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import { hexToBigInt, hexToBytes, bytesToHex, numberToHex, slice } from "viem";
+import { hashTypedData, hexToBigInt, hexToBytes, bytesToHex, numberToHex, slice } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { beforeAll, describe, expect, it } from "vitest";
 import {
@@ -27,35 +27,39 @@ const authorization: Authorization = {
   validBeforeMs: 1_700_000_300_000,
 };
 
+/** What a wallet is shown on a chain. */
+const typedData = (chainId: number) =>
+  ({
+    domain: {
+      ...domain,
+      chainId,
+      verifyingContract: "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
+    },
+    types: {
+      TransferWithAuthorization: [
+        { name: "from", type: "address" },
+        { name: "to", type: "address" },
+        { name: "value", type: "uint256" },
+        { name: "validAfter", type: "uint256" },
+        { name: "validBefore", type: "uint256" },
+        { name: "nonce", type: "bytes32" },
+      ],
+    },
+    primaryType: "TransferWithAuthorization",
+    message: {
+      from: payer.address,
+      to: "0x00000000000000000000000000000000000000bb",
+      value: 1_000n,
+      validAfter: 1_700_000_000n,
+      validBefore: 1_700_000_300n,
+      nonce: payoutNonce("out_acme_1"),
+    },
+  }) as const;
+
 describe("the signer of an authorization", () => {
   let signature: `0x${string}`;
   beforeAll(async () => {
-    signature = await payer.signTypedData({
-      domain: {
-        ...domain,
-        chainId: 84_532,
-        verifyingContract: "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
-      },
-      types: {
-        TransferWithAuthorization: [
-          { name: "from", type: "address" },
-          { name: "to", type: "address" },
-          { name: "value", type: "uint256" },
-          { name: "validAfter", type: "uint256" },
-          { name: "validBefore", type: "uint256" },
-          { name: "nonce", type: "bytes32" },
-        ],
-      },
-      primaryType: "TransferWithAuthorization",
-      message: {
-        from: payer.address,
-        to: "0x00000000000000000000000000000000000000bb",
-        value: 1_000n,
-        validAfter: 1_700_000_000n,
-        validBefore: 1_700_000_300n,
-        nonce: payoutNonce("out_acme_1"),
-      },
-    });
+    signature = await payer.signTypedData(typedData(84_532));
   });
 
   const recover = (text: string, signed: Authorization = authorization) =>
@@ -137,6 +141,13 @@ describe("signing an authorization", () => {
     expect(await recoverAuthorizationSigner({ authorization, domain, signature: first })).toBe(
       authorization.payer,
     );
+  });
+
+  it("is over the typed data of EIP-712, however many tokens were met before", () => {
+    for (let chainId = 1; chainId <= 300; chainId += 1) {
+      const there = { ...authorization, network: `eip155:${chainId}` };
+      expect(authorizationHash(there, domain)).toBe(hashTypedData(typedData(chainId)));
+    }
   });
 
   it("cuts times off to the seconds the token knows", () => {
