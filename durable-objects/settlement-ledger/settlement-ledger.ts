@@ -134,9 +134,8 @@ export class SettlementLedger extends DurableObject<Env> {
   async claim(request: ClaimRequest): Promise<ClaimReply> {
     this.#assertOwn(request.tenantId);
     this.#ledger.noteAnswered(request.answered);
-    const reply = await claimPayment(request, this.#claimDependencies(request.tenantId));
-    this.#awake.begin();
-    return reply;
+    const dependencies = this.#claimDependencies(request.tenantId);
+    return await claimPayment(request, dependencies).finally(() => this.#awake.begin());
   }
 
   /** Hands out an answer that was paid for to its payer, who has signed in and needs no payment. */
@@ -180,6 +179,7 @@ export class SettlementLedger extends DurableObject<Env> {
       const payment = this.#ledger.finishAttempt(paymentId, attempt, outcome, next, context);
       if (payment === null) throw new Error(`no payment ${paymentId} to record on`);
       const run = this.#ledger.startFulfilment(payment, context);
+      this.#awake.begin();
       this.#waiters.notify(paymentId);
       return recordReply(payment, attempt, run);
     });

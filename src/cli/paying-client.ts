@@ -21,7 +21,7 @@ export interface PaidRequest {
 
 export interface PaidCall {
   readonly response: Response;
-  /** Atomic units that the payment allows to be charged; null when nothing was paid. */
+  /** Atomic units that the payment allows to be charged; null when nothing was paid, or it does not say. */
   readonly signedAtomic: string | null;
   /** The PAYMENT-SIGNATURE header that was sent; null when nothing was paid. Whoever has it can fetch the answer. */
   readonly paymentHeader: string | null;
@@ -79,11 +79,20 @@ export async function callAndPay(
   const { paymentHeader } = record;
   return {
     response,
-    signedAtomic:
-      paymentHeader === null ? null : decodePaymentSignatureHeader(paymentHeader).accepted.amount,
+    signedAtomic: signedAtomicOf(paymentHeader),
     paymentHeader,
     settlement: receipt === null ? null : decodePaymentResponseHeader(receipt),
   };
+}
+
+function signedAtomicOf(paymentHeader: string | null): string | null {
+  if (paymentHeader === null) return null;
+  try {
+    return decodePaymentSignatureHeader(paymentHeader).accepted.amount;
+  } catch {
+    // A header that the caller gave may hold anything: what the server says of it is the answer.
+    return null;
+  }
 }
 
 /** A fetch that remembers the quote it received and the payment it sent, and changes neither. */

@@ -3,7 +3,7 @@
  * would cost as much as the payment, so the news travels with the next claim to the same ledger, or alone after a
  * moment when there is none.
  */
-import { ledgerOf } from "../../durable-objects/settlement-ledger/client.ts";
+import { type LedgerClient, ledgerOf } from "../../durable-objects/settlement-ledger/client.ts";
 import type { TenantId } from "../tenant/tenant-id.ts";
 
 /** How long news waits for a claim to travel with. */
@@ -30,7 +30,7 @@ export function reportAnswer(
   tenantId: TenantId,
   paymentId: string,
 ): void {
-  execution.waitUntil(noteAnswered(env, tenantId, paymentId));
+  execution.waitUntil(noteAnswered(ledgerOf(env, tenantId), tenantId, paymentId));
 }
 
 /**
@@ -48,7 +48,7 @@ export function reportWhenWritten(
   const { readable, writable } = new FixedLengthStream(body.byteLength);
   execution.waitUntil(
     write(writable, body).then(
-      () => noteAnswered(env, tenantId, paymentId),
+      () => noteAnswered(ledgerOf(env, tenantId), tenantId, paymentId),
       () => undefined,
     ),
   );
@@ -75,7 +75,12 @@ function writeUnawaited(writer: WritableStreamDefaultWriter<Uint8Array>, bytes: 
   writer.write(bytes).catch(() => undefined);
 }
 
-async function noteAnswered(env: Env, tenantId: TenantId, paymentId: string): Promise<void> {
+/** Resolves when the ledger was told, or when others see to it. */
+export async function noteAnswered(
+  ledger: Pick<LedgerClient, "answered">,
+  tenantId: TenantId,
+  paymentId: string,
+): Promise<void> {
   const known = pending.get(tenantId);
   if (known !== undefined) {
     known.add(paymentId);
@@ -83,7 +88,10 @@ async function noteAnswered(env: Env, tenantId: TenantId, paymentId: string): Pr
   }
   pending.set(tenantId, new Set([paymentId]));
   await scheduler.wait(FLUSH_AFTER_MS);
-  for (let taken = takeAnswered(tenantId); taken.length > 0; taken = takeAnswered(tenantId)) {
-    await ledgerOf(env, tenantId).answered(taken);
-  }
+  let taken: string[];
+  do {
+    taken = takeAnswered(tenantId);
+    if (taken.length > 0) await ledger.answered(taken);
+    // What came meanwhile has a moment of its own; only what did not fit has nobody else to wait for it.
+  } while (taken.length === BATCH_MAX);
 }

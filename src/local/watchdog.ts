@@ -60,6 +60,7 @@ async function watch({ ping, pid, replace }: WatchedProcess, stop: AbortSignal):
     if (reason !== null && !stop.aborted) {
       misses = 0;
       refusals = 0;
+      answeredAtCpuMs = 0;
       await replace(reason);
     }
     await delay(PING_INTERVAL_MS, undefined, { signal: stop, ref: false }).catch(() => undefined);

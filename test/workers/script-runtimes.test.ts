@@ -1,6 +1,6 @@
 /** Both runtimes keep one contract; what is special about each comes after it. */
 import { env } from "cloudflare:workers";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { ScriptBundle } from "../../src/contracts/script.ts";
 import { dispatchedScripts } from "../../src/runtime/script/dispatch-namespace.ts";
 import { hostedScripts } from "../../src/runtime/script/hosted-scripts.ts";
@@ -211,6 +211,41 @@ describe("a host that dies under its calls", () => {
       limit: "cpu_or_memory",
     });
     expect(sent).toBe(2);
+  });
+
+  test("no call is blamed for an upload that ends the process while it is tried out", async () => {
+    const died = Promise.withResolvers<Response>();
+    let runs = 0;
+    const runtime = runtimeOn((init) => {
+      if (init?.method === "POST") {
+        died.reject(new Error("Network connection lost."));
+        return died.promise;
+      }
+      runs += 1;
+      if (runs === 1) return Promise.reject(new Error("Network connection lost."));
+      return runs === 2 ? died.promise : Promise.resolve(answered());
+    });
+    const call = runtime.run(await invocationOf(ANSWER), request());
+    await vi.waitFor(() => expect(runs).toBe(2));
+    expect(await runtime.check(ANSWER)).toMatchObject({ ok: false });
+    expect((await call).result).toBe("answered");
+  });
+
+  test("a rerun whose call is over holds up no other", async () => {
+    let runs = 0;
+    const runtime = runtimeOn(() => {
+      runs += 1;
+      if (runs === 1) return Promise.reject(new Error("Network connection lost."));
+      return runs === 2 ? new Promise<never>(() => undefined) : Promise.resolve(answered());
+    });
+    const invocation = await invocationOf(ANSWER);
+    const over = new AbortController();
+    void runtime.run(invocation, new Request("https://acme/", { signal: over.signal }));
+    await vi.waitFor(() => expect(runs).toBe(2));
+    const next = runtime.run(invocation, request());
+    over.abort();
+    const outcome = await Promise.race([next, scheduler.wait(2_000)]);
+    expect(outcome).toMatchObject({ result: "answered" });
   });
 
   test("a host that is just starting is asked again", async () => {

@@ -7,7 +7,8 @@ import {
   rotatedApiKeySchema,
 } from "../../src/contracts/api-keys.ts";
 import { adminTenantDetailSchema } from "../../src/contracts/admin-api.ts";
-import { API_KEYS_MAX } from "../../src/tenant/directory/api-keys.ts";
+import { API_KEYS_MAX, insertApiKey } from "../../src/tenant/directory/api-keys.ts";
+import { readTenant } from "../../src/tenant/directory/tenants.ts";
 import { call, createTenant, problemOf, type TestTenant } from "../support/control-plane.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -169,6 +170,25 @@ test("keys that are made at the same time are counted one after the other", asyn
   );
   const withStatus = (wanted: number) => made.filter(({ status }) => status === wanted).length;
   expect([withStatus(201), withStatus(409)]).toEqual([API_KEYS_MAX - 1, 4]);
+});
+
+test("a key that can't be written where the others are revoked is not taken for one too many", async () => {
+  const tenant = await createTenant();
+  for (let made = 1; made < API_KEYS_MAX; made += 1) await make(tenant);
+  const serial = (await readTenant(env.DB, tenant.tenantId))?.serial ?? 0;
+  const atMs = Date.now();
+  const broken = { hash: "no hash", prefix: "claw_brokenk", createdAtMs: atMs, expiresAtMs: null };
+  const entry = {
+    atMs,
+    actor: "operator",
+    operator: "ann",
+    tenantId: tenant.tenantId,
+    action: "api_key.create",
+    subject: broken.prefix,
+    detail: {},
+  } as const;
+  await expect(insertApiKey(env.DB, serial, broken, entry, "revoked")).rejects.toThrow("CHECK");
+  expect(await opens(tenant.apiKey)).toBe(true);
 });
 
 test("an operator issues a key to a tenant that lost its own, and may revoke the others", async () => {

@@ -36,8 +36,11 @@ const READY_ATTEMPTS_MAX = 100;
 /** A first run, one after a loss, and one or two that found the host just starting. */
 const ATTEMPTS_MAX = 4;
 
-/** A rerun that does not end by then is not waited for: the request it belongs to may be gone. */
-const RERUN_WAIT_MS = 10_000;
+/**
+ * A rerun that does not end by then is not waited for: the request it belongs to may be gone. Half of the shortest
+ * `handlerDeadlineMs`, because a call waits in its own time, and is blamed when it runs out of that.
+ */
+const RERUN_WAIT_MS = 5_000;
 
 /** Origin of requests whose path alone means something. */
 const HOST_ORIGIN = "http://script-host";
@@ -73,7 +76,10 @@ export function hostedScripts(options: HostedScriptsOptions): ScriptRuntime {
       const attempt = () => runInstalled(options, invocation, request, body);
       let losses = 0;
       for (let number = 1; number <= ATTEMPTS_MAX; number += 1) {
-        const outcome = losses === 0 ? await afterReruns(attempt) : await inTurn(options, attempt);
+        const outcome =
+          losses === 0
+            ? await afterReruns(attempt)
+            : await inTurn(options, request.signal, attempt);
         if (outcome.result === "lost") losses += 1;
         else if (outcome.result !== "starting") return outcome;
         if (request.signal.aborted) return { result: "limit_exceeded", limit: "deadline" };
@@ -88,6 +94,8 @@ export function hostedScripts(options: HostedScriptsOptions): ScriptRuntime {
     async check(bundle) {
       const { text, version } = await canonicalScript(bundle);
       await untilReady(options);
+      // Its code runs too: what it ends must not be blamed on a call beside it.
+      hostProcess.runs += 1;
       const reply = await control(options, `${hostPaths.check}?version=${version}`, text);
       return reply === null
         ? { ok: false, reason: "it loops, or takes too much memory" }
@@ -111,7 +119,11 @@ async function afterReruns(attempt: () => Promise<Attempt>): Promise<Attempt> {
 }
 
 /** After the reruns before it, in a host that is up, and once more when one of those may have ended it. */
-function inTurn(options: HostedScriptsOptions, attempt: () => Promise<Attempt>): Promise<Attempt> {
+function inTurn(
+  options: HostedScriptsOptions,
+  signal: AbortSignal,
+  attempt: () => Promise<Attempt>,
+): Promise<Attempt> {
   const rerun = untilRerun().then(async () => {
     await untilReady(options);
     const outcome = await attempt();
@@ -119,7 +131,9 @@ function inTurn(options: HostedScriptsOptions, attempt: () => Promise<Attempt>):
     await untilReady(options);
     return await attempt();
   });
-  lastRerun = rerun.catch(() => undefined);
+  // Nothing of a request goes on when it is over, and so its rerun would never end.
+  const over = new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  lastRerun = Promise.race([rerun.catch(() => undefined), over]);
   return rerun;
 }
 

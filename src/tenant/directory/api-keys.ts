@@ -108,6 +108,8 @@ export async function insertApiKey(
     ]);
     return true;
   } catch (error) {
+    // Where the others go, none is too many.
+    if (others === "revoked") throw error;
     if ((await countValidApiKeys(db, tenantSerial, createdAtMs)) < API_KEYS_MAX) throw error;
     return false;
   }
