@@ -1,7 +1,7 @@
 /** The ledger's history in pages, oldest first, for an export: what no other view shows whole. Read only. */
 import type { ExportPage, ExportQuery } from "../../src/contracts/export.ts";
-import type { Payouts } from "./payouts.ts";
-import type { Refunds } from "./refunds.ts";
+import type { Payouts } from "./outgoing/payouts.ts";
+import type { Refunds } from "./outgoing/refunds.ts";
 
 type EntryRow = {
   source_id: string;

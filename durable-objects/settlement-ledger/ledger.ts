@@ -20,13 +20,13 @@ import { type Payment, isSettled } from "../../src/settlement/payment.ts";
 import type { PaymentEvent, TransitionContext } from "../../src/settlement/event.ts";
 import { transition } from "../../src/settlement/transition.ts";
 import type { AdmissionLimits } from "../../src/tenant/budgets.ts";
-import { checkedEvidence } from "./checked-evidence.ts";
+import { checkedEvidence } from "./store/checked-evidence.ts";
 import { CLAIMS_MAX, Claims } from "./claims.ts";
-import type { Containment, OpenCalls } from "./containment.ts";
-import { removeExpiredResponses } from "./expired-responses.ts";
+import type { Containment, OpenCalls } from "./admission/containment.ts";
+import { removeExpiredResponses } from "./store/expired-responses.ts";
 import { Fulfilments } from "./fulfilments.ts";
-import { PayerLimits } from "./payer-limits.ts";
-import type { ExpiredObject, LedgerStore } from "./store.ts";
+import { PayerLimits } from "./admission/payer-limits.ts";
+import type { ExpiredObject, LedgerStore } from "./store/store.ts";
 
 /** Longer than the verify and handler deadlines of every plan together, so a working edge never loses its claim. */
 export const CLAIM_LEASE_MS = 60_000;

@@ -11,8 +11,8 @@ import type {
 import type { SettleOutcome } from "../../src/settlement/outcome.ts";
 import type { ShownState } from "../../src/settlement/fulfilment.ts";
 import type { Payment } from "../../src/settlement/payment.ts";
-import type { Refunds } from "./refunds.ts";
-import type { SqlStore } from "./sql-store.ts";
+import type { Refunds } from "./outgoing/refunds.ts";
+import type { SqlStore } from "./store/sql-store.ts";
 
 /** Upfront payments are called by what became of them once they are settled. */
 const UPFRONT = "fulfilment IS NOT NULL AND state IN ('settled', 'confirmed')";

@@ -6,7 +6,7 @@ import {
   type ReceiptList,
   paymentStateSchema,
 } from "../../src/contracts/tenant-api.ts";
-import type { Refunds } from "./refunds.ts";
+import type { Refunds } from "./outgoing/refunds.ts";
 
 const receiptRowSchema = z.object({
   payment_id: z.string(),

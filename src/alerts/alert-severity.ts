@@ -1,5 +1,5 @@
 /** Every kind of alert there is, and how urgent it is. */
-import type { LedgerAlertKind } from "../../durable-objects/settlement-ledger/alert-rows.ts";
+import type { LedgerAlertKind } from "../../durable-objects/settlement-ledger/store/alert-rows.ts";
 import type { AlertSeverity } from "../contracts/admin-alerts.ts";
 import type { HealthAlertKind } from "../facilitator/health-alerts.ts";
 import type { WalletAlertKind } from "../tenant/wallet-changes.ts";

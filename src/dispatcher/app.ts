@@ -12,14 +12,14 @@ import { retryAfterSeconds } from "../payment/retry-after.ts";
 import { tenantApi } from "../tenant-api/tenant-api.ts";
 import { readSnapshot } from "../tenant/snapshots.ts";
 import { answerBroken } from "./answers.ts";
-import { forAnyOrigin, preflight } from "./cors.ts";
-import { DID_PATH, didAnswer } from "./did-answer.ts";
-import { errorPages } from "./error-pages.ts";
+import { forAnyOrigin, preflight } from "./edge/cors.ts";
+import { DID_PATH, didAnswer } from "./documents/did-answer.ts";
+import { errorPages } from "./pages/error-pages.ts";
 import type { Handlers } from "./handlers.ts";
-import { type Location, locateTenant } from "./locate-tenant.ts";
-import { limitUnpaid } from "./rate-limits.ts";
+import { type Location, locateTenant } from "./edge/locate-tenant.ts";
+import { limitUnpaid } from "./edge/rate-limits.ts";
 import { type EdgeRequest, tenantRequest } from "./tenant-request.ts";
-import { withoutBody } from "./without-body.ts";
+import { withoutBody } from "./edge/without-body.ts";
 
 type AppContext = Context<{ Bindings: Env }>;
 

@@ -8,7 +8,7 @@ import type { Handler, HandlerContext } from "../runtime/handler.ts";
 import type { RunMeter } from "../runtime/run-meter.ts";
 import { effectiveLimits } from "../tenant/limits.ts";
 import type { Handlers } from "./handlers.ts";
-import type { RouteMatch } from "./match-route.ts";
+import type { RouteMatch } from "./edge/match-route.ts";
 import type { Sale } from "./quoted-version.ts";
 
 /** Where a request goes, whether or not anything is sold there now. */

@@ -8,7 +8,7 @@ import type { DecodedPayment } from "../payment/decode-payment.ts";
 import { MAX_TIMEOUT_SECONDS } from "../payment/offer.ts";
 import { readQuote } from "../payment/quote-token.ts";
 import { readVersion } from "../tenant/deployed-snapshots.ts";
-import { matchRoute } from "./match-route.ts";
+import { matchRoute } from "./edge/match-route.ts";
 
 /** What a request can buy. */
 export interface Sale {

@@ -8,7 +8,7 @@ import type { IdentifiedCall } from "./identified-call.ts";
 import { KEPT_HEADERS_LENGTH_MAX, keptHeaders, lengthOf } from "./kept-headers.ts";
 import { type PaidRoute, handlerContext, handlerRequest } from "./paid-route.ts";
 import { readBody } from "./request-body.ts";
-import { withoutBody } from "./without-body.ts";
+import { withoutBody } from "./edge/without-body.ts";
 
 type NotSold =
   /** Any status other than 2xx: passed through, not charged. */

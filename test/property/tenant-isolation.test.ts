@@ -2,7 +2,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { deriveDepositAccount } from "../../src/chain/deposit-account.ts";
-import { locateTenant } from "../../src/dispatcher/locate-tenant.ts";
+import { locateTenant } from "../../src/dispatcher/edge/locate-tenant.ts";
 import {
   PAYMENT_ID_RANDOM_BYTES,
   makePaymentId,

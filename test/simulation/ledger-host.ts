@@ -4,7 +4,10 @@
  */
 import * as z from "zod";
 import { Ledger } from "../../durable-objects/settlement-ledger/ledger.ts";
-import { type DrainDependencies, drainDue } from "../../durable-objects/settlement-ledger/drain.ts";
+import {
+  type DrainDependencies,
+  drainDue,
+} from "../../durable-objects/settlement-ledger/alarm/drain.ts";
 import type { WirePayment } from "../../src/payment/wire.ts";
 import type { Authorization } from "../../src/settlement/authorization.ts";
 import { MemoryStore } from "../support/memory-store.ts";

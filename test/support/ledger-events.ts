@@ -2,7 +2,7 @@
 import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { Ledger } from "../../durable-objects/settlement-ledger/ledger.ts";
-import { SqlStore } from "../../durable-objects/settlement-ledger/sql-store.ts";
+import { SqlStore } from "../../durable-objects/settlement-ledger/store/sql-store.ts";
 import type { PaymentEvent } from "../../src/settlement/event.ts";
 import type { TransferEvidence } from "../../src/settlement/evidence.ts";
 import type { Payment } from "../../src/settlement/payment.ts";

@@ -11,7 +11,7 @@ import type {
   PaymentStore,
   ResponseStore,
   SupersededStore,
-} from "../../durable-objects/settlement-ledger/store.ts";
+} from "../../durable-objects/settlement-ledger/store/store.ts";
 import type { StoredResponse } from "../../src/contracts/ledger.ts";
 import type { WirePayment } from "../../src/payment/wire.ts";
 import type { Superseded } from "../../src/settlement/claim.ts";

@@ -1,6 +1,6 @@
 /** Rates and signs of code that runs away, over time that the test makes. */
 import { describe, expect, test } from "vitest";
-import { UNCHARGED_RUNS_MAX } from "../../durable-objects/settlement-ledger/payer-limits.ts";
+import { UNCHARGED_RUNS_MAX } from "../../durable-objects/settlement-ledger/admission/payer-limits.ts";
 import {
   DURATION_ALERT_SHARE,
   DURATION_SUSPEND_SHARE,
@@ -8,8 +8,8 @@ import {
   LIMIT_ERRORS_SUSPEND,
   RunawayWatch,
   judgeMinute,
-} from "../../durable-objects/settlement-ledger/runaway.ts";
-import { TokenBucket } from "../../durable-objects/settlement-ledger/token-bucket.ts";
+} from "../../durable-objects/settlement-ledger/admission/runaway.ts";
+import { TokenBucket } from "../../durable-objects/settlement-ledger/admission/token-bucket.ts";
 
 /** How many of `times` are admitted at one moment. */
 function taken(bucket: TokenBucket, perSecond: number, times: number, nowMs: number): number {

@@ -4,10 +4,13 @@ import {
   CONCURRENCY,
   DRAIN_MS_MAX,
   PAYMENTS_MAX,
-} from "../../durable-objects/settlement-ledger/drain-pool.ts";
-import { type DrainDependencies, drainDue } from "../../durable-objects/settlement-ledger/drain.ts";
+} from "../../durable-objects/settlement-ledger/alarm/drain-pool.ts";
+import {
+  type DrainDependencies,
+  drainDue,
+} from "../../durable-objects/settlement-ledger/alarm/drain.ts";
 import { Ledger } from "../../durable-objects/settlement-ledger/ledger.ts";
-import { SLOTS_AT_FIRST } from "../../durable-objects/settlement-ledger/settle-slots.ts";
+import { SLOTS_AT_FIRST } from "../../durable-objects/settlement-ledger/alarm/settle-slots.ts";
 import type { SettleOutcome } from "../../src/settlement/outcome.ts";
 import type { Payment } from "../../src/settlement/payment.ts";
 import { Clock } from "../simulation/clock.ts";

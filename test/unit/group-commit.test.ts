@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { GroupCommit } from "../../durable-objects/settlement-ledger/group-commit.ts";
+import { GroupCommit } from "../../durable-objects/settlement-ledger/store/group-commit.ts";
 
 beforeEach(() => {
   // The Workers runtime's timer; Node's shares its promise form.

@@ -6,7 +6,7 @@ import {
   IN_FLIGHT_MAX,
   TENANT_ALONGSIDE_RUNS_MAX,
   UNCHARGED_RUNS_MAX,
-} from "../../durable-objects/settlement-ledger/payer-limits.ts";
+} from "../../durable-objects/settlement-ledger/admission/payer-limits.ts";
 import type { ClaimCommand, ClaimDecision } from "../../src/settlement/claim.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { NOW_MS, stagedPayment } from "../support/payments.ts";

@@ -9,7 +9,7 @@ import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { describe, expect, it } from "vitest";
 import { noncePlace, settlementOfCall } from "../../src/chain/permit2.ts";
 import { isSignedByPayer } from "../../src/chain/signed-by-payer.ts";
-import { signedAuthorizationOf } from "../../src/dispatcher/signature-proof.ts";
+import { signedAuthorizationOf } from "../../src/dispatcher/edge/signature-proof.ts";
 import { chargedOf } from "../../src/payment/charge.ts";
 import { type DecodedPayment, decodePayment } from "../../src/payment/decode-payment.ts";
 import { X402_EXACT_PERMIT2_PROXY } from "../../src/payment/permit2-contracts.ts";

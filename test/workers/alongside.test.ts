@@ -5,7 +5,7 @@ import {
   ALONGSIDE_RUNS_MAX,
   RUN_FORGOTTEN_AFTER_MS,
   UNCHARGED_RUNS_MAX,
-} from "../../durable-objects/settlement-ledger/payer-limits.ts";
+} from "../../durable-objects/settlement-ledger/admission/payer-limits.ts";
 import { ANSWER, PaidCalls } from "../support/paid-calls.ts";
 
 const PAID = ["verify", "verified", "handler", "settle"];

@@ -5,7 +5,7 @@ import { CLAIM_LEASE_MS } from "../../durable-objects/settlement-ledger/ledger.t
 import {
   LIMIT_ERRORS_ALERT,
   LIMIT_ERRORS_SUSPEND,
-} from "../../durable-objects/settlement-ledger/runaway.ts";
+} from "../../durable-objects/settlement-ledger/admission/runaway.ts";
 import type { HandlerUsage } from "../../src/contracts/ledger.ts";
 import type { AdmissionLimits } from "../../src/tenant/budgets.ts";
 import { LedgerCalls } from "../support/ledger-calls.ts";

@@ -11,7 +11,7 @@ import {
   PAYER_FORGOTTEN_AFTER_MS,
   UNPROVED_FORGOTTEN_AFTER_MS,
   UNPROVED_MAX,
-} from "../../src/dispatcher/payment-attempts.ts";
+} from "../../src/dispatcher/edge/payment-attempts.ts";
 import { PAYMENT_HEADER_MAX, decodeHeader, encodeHeader } from "../../src/payment/header-codec.ts";
 import { ANSWER, PaidCalls } from "../support/paid-calls.ts";
 

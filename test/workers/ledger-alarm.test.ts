@@ -2,7 +2,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
-import { SqlStore } from "../../durable-objects/settlement-ledger/sql-store.ts";
+import { SqlStore } from "../../durable-objects/settlement-ledger/store/sql-store.ts";
 
 const STEP_MS = 250;
 const FAR_MS = Math.ceil(Date.now() / STEP_MS) * STEP_MS + 3_600_000;

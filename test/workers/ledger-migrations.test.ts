@@ -3,7 +3,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { migrate } from "../../durable-objects/migrate.ts";
-import { MIGRATIONS } from "../../durable-objects/settlement-ledger/migrations.ts";
+import { MIGRATIONS } from "../../durable-objects/settlement-ledger/store/migrations.ts";
 
 const PAYMENT = `
 INSERT INTO payments (payment_id, direction, state, identity, payload_digest, request_fingerprint,

@@ -7,8 +7,8 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { Ledger } from "../../durable-objects/settlement-ledger/ledger.ts";
-import { SqlStore } from "../../durable-objects/settlement-ledger/sql-store.ts";
-import type { LedgerStore } from "../../durable-objects/settlement-ledger/store.ts";
+import { SqlStore } from "../../durable-objects/settlement-ledger/store/sql-store.ts";
+import type { LedgerStore } from "../../durable-objects/settlement-ledger/store/store.ts";
 import { ACCOUNTS } from "../../src/settlement/journal.ts";
 import { Random } from "../simulation/random.ts";
 import {

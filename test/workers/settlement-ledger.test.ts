@@ -5,7 +5,7 @@ import {
   runInDurableObject,
 } from "cloudflare:test";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { JournalRows } from "../../durable-objects/settlement-ledger/journal-rows.ts";
+import { JournalRows } from "../../durable-objects/settlement-ledger/store/journal-rows.ts";
 import type { StoredResponse } from "../../src/contracts/ledger.ts";
 import { ACCOUNTS } from "../../src/settlement/journal.ts";
 import type { SettleOutcome } from "../../src/settlement/outcome.ts";

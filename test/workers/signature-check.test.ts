@@ -3,7 +3,7 @@ import { generatePrivateKey, privateKeyToAccount, sign } from "viem/accounts";
 import { serializeSignature } from "viem";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { authorizationHash } from "../../src/chain/eip3009.ts";
-import { isSignatureProved } from "../../src/dispatcher/signature-proof.ts";
+import { isSignatureProved } from "../../src/dispatcher/edge/signature-proof.ts";
 import type { SignedAuthorization } from "../../src/settlement/authorization.ts";
 import { LedgerCalls } from "../support/ledger-calls.ts";
 import { ANSWER, PaidCalls } from "../support/paid-calls.ts";

@@ -2,7 +2,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { JournalRows } from "../../durable-objects/settlement-ledger/journal-rows.ts";
+import { JournalRows } from "../../durable-objects/settlement-ledger/store/journal-rows.ts";
 import {
   adminPaymentDetailSchema,
   ledgerAlertListSchema,

@@ -1,6 +1,6 @@
 import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { JournalRows } from "../../durable-objects/settlement-ledger/journal-rows.ts";
+import { JournalRows } from "../../durable-objects/settlement-ledger/store/journal-rows.ts";
 import type { FulfilmentGrant } from "../../src/contracts/ledger.ts";
 import { FULFILMENT_ATTEMPTS_MAX, type ShownState } from "../../src/settlement/fulfilment.ts";
 import { ACCOUNTS } from "../../src/settlement/journal.ts";
