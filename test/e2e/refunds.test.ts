@@ -119,6 +119,7 @@ test("money that is no payment is unclaimed until an operator gives it back to w
     functionName: "transfer",
     args: [getAddress(tenant.payTo), 77n],
   });
+  await chain.waitForTransactionReceipt({ hash });
   expect(await compare()).toMatchObject({ outcome: "matches", chainAtomic: "77" });
   const list = `GET /tenants/${tenant.tenantId}/deposits`;
   const [deposit] = (await world.admin(depositListSchema, list)).deposits;

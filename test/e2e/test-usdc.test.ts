@@ -108,7 +108,12 @@ async function transferWithAuthorization(signed: Authorization, signature: Hex) 
     functionName: "transferWithAuthorization",
     args: [...argumentsOf(signed), signature],
   });
-  return client.waitForTransactionReceipt({ hash: await client.writeContract(request) });
+  return mined(client.writeContract(request));
+}
+
+/** The node takes a transaction before it has mined it. */
+async function mined(sent: Promise<Hex>) {
+  return client.waitForTransactionReceipt({ hash: await sent });
 }
 
 async function cancelAuthorization(nonce: Hex) {
@@ -123,12 +128,13 @@ async function cancelAuthorization(nonce: Hex) {
     primaryType: "CancelAuthorization",
     message: { authorizer: payer.address, nonce },
   });
-  const hash = await client.writeContract({
-    ...token,
-    functionName: "cancelAuthorization",
-    args: [payer.address, nonce, signature],
-  });
-  return client.waitForTransactionReceipt({ hash });
+  return mined(
+    client.writeContract({
+      ...token,
+      functionName: "cancelAuthorization",
+      args: [payer.address, nonce, signature],
+    }),
+  );
 }
 
 function balanceOf(account: Address): Promise<bigint> {
@@ -185,13 +191,13 @@ describe("the token", () => {
     const { v, r, s } = parseSignature(signature);
     const { owner, spender, value, deadline } = permit;
     const args = [owner, spender, value, deadline, Number(v), r, s] as const;
-    await client.writeContract({ ...token, functionName: "permit", args });
+    await mined(client.writeContract({ ...token, functionName: "permit", args }));
     const pull = {
       ...token,
       functionName: "transferFrom",
       args: [owner, creatorWallet.address, value],
     } as const;
-    await client.writeContract(pull);
+    await mined(client.writeContract(pull));
     expect(await balanceOf(creatorWallet.address)).toBe(7n);
     await expect(client.simulateContract(pull)).rejects.toThrow(
       "ERC20: transfer amount exceeds allowance",
@@ -228,11 +234,13 @@ describe("a signed transfer", () => {
   test("is taken with the signature in three parts as well", async () => {
     const signed = authorization();
     const { v, r, s } = parseSignature(await sign(signed, "TransferWithAuthorization"));
-    await client.writeContract({
-      ...token,
-      functionName: "transferWithAuthorization",
-      args: [...argumentsOf(signed), Number(v), r, s],
-    });
+    await mined(
+      client.writeContract({
+        ...token,
+        functionName: "transferWithAuthorization",
+        args: [...argumentsOf(signed), Number(v), r, s],
+      }),
+    );
     expect(await balanceOf(signed.to)).toBe(signed.value);
   });
 
@@ -285,7 +293,7 @@ describe("a signed transfer", () => {
     const wallet = privateKeyToAddress(generatePrivateKey());
     const signed = authorization({ from: wallet });
     const gibberish = toHex("signed by committee");
-    await client.writeContract({ ...token, functionName: "mint", args: [wallet, 100n] });
+    await mined(client.writeContract({ ...token, functionName: "mint", args: [wallet, 100n] }));
     await expect(transferWithAuthorization(signed, gibberish)).rejects.toThrow(
       "ECRecover: invalid signature length",
     );
