@@ -8,7 +8,7 @@ import type {
 } from "../../src/contracts/ledger.ts";
 import type { TenantId } from "../../src/tenant/tenant-id.ts";
 import { ASSET, NETWORK, PAY_TO, PRICE_ATOMIC, ROUTE_PATH } from "./offer.ts";
-import { UNBOUNDED_LIMITS } from "../support/unbounded-limits.ts";
+import { claimRequest } from "../support/claim-request.ts";
 
 export interface LedgerCounters {
   /** Name of the object's files. */
@@ -78,21 +78,8 @@ export class BenchLedger extends SettlementLedger {
     for (let index = 0; index < count; index += 1) {
       const nonce = crypto.randomUUID();
       const identity = `eip3009:${NETWORK}:${ASSET}:0xclaimant:${nonce}`;
-      const reply = await super.claim({
-        tenantId,
-        identity,
-        payloadDigest: nonce,
-        requestFingerprint: nonce,
-        proofs: { quoteHash: nonce, identifierHash: null, idempotencyKeyHash: null },
-        payer: "0xclaimant",
-        refusal: null,
-        validBeforeMs: 0,
-        signatureProved: true,
-        resignGuard: true,
-        replayGraceMs: 0,
-        answered: [],
-        limits: UNBOUNDED_LIMITS,
-      });
+      const claimed = { ...claimRequest(nonce), payer: "0xclaimant" };
+      const reply = await super.claim({ ...claimed, tenantId, identity });
       if (reply.result !== "granted") throw new Error(`a new payment was ${reply.result}`);
       await super.release({ tenantId, identity, grant: reply.grant, handlerRan: false });
     }

@@ -1,5 +1,6 @@
 /** Payments signed before anything is measured. One signature pays at both servers, and once at each ledger. */
 import { randomBytes } from "node:crypto";
+import { authorizationTypes } from "@x402/evm";
 import * as z from "zod";
 import { type Hex, hashTypedData } from "viem";
 import { generatePrivateKey, privateKeyToAddress, sign } from "viem/accounts";
@@ -15,17 +16,6 @@ const PAYERS = 500;
 
 /** Authorizations may be valid for ten minutes at most: the benchmark has to end within that. */
 const VALID_SECONDS = 595;
-
-const TYPES = {
-  TransferWithAuthorization: [
-    { name: "from", type: "address" },
-    { name: "to", type: "address" },
-    { name: "value", type: "uint256" },
-    { name: "validAfter", type: "uint256" },
-    { name: "validBefore", type: "uint256" },
-    { name: "nonce", type: "bytes32" },
-  ],
-} as const;
 
 export interface SignedPayload {
   readonly signature: Hex;
@@ -52,7 +42,7 @@ async function signPayment(
   const nonce: Hex = `0x${randomBytes(32).toString("hex")}`;
   const hash = hashTypedData({
     domain: { ...TOKEN, chainId: CHAIN_ID, verifyingContract: ASSET },
-    types: TYPES,
+    types: authorizationTypes,
     primaryType: "TransferWithAuthorization",
     message: {
       from: address,

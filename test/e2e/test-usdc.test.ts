@@ -2,6 +2,7 @@
  * The local chain's dollar against what is known of USDC: domain, order of events, revert messages. Evidence of
  * settlements rests on the first two, and facilitators' reasons on the third.
  */
+import { authorizationTypes } from "@x402/evm";
 import { hashDomain, parseAbi, parseEventLogs, parseSignature, toHex } from "viem";
 import type { Address, Hex } from "viem";
 import { generatePrivateKey, privateKeyToAccount, privateKeyToAddress } from "viem/accounts";
@@ -43,14 +44,7 @@ const domain = {
   verifyingContract: USDC_ADDRESS,
 } as const;
 
-const transferFields = [
-  { name: "from", type: "address" },
-  { name: "to", type: "address" },
-  { name: "value", type: "uint256" },
-  { name: "validAfter", type: "uint256" },
-  { name: "validBefore", type: "uint256" },
-  { name: "nonce", type: "bytes32" },
-] as const;
+const transferFields = authorizationTypes.TransferWithAuthorization;
 
 /** Runtime code that answers every call with the magic value of EIP-1271. */
 const AGREEABLE_WALLET_CODE = "0x631626ba7e60e01b60005260206000f3";

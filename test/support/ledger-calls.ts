@@ -5,7 +5,7 @@ import type { ClaimGrant, HandlerUsage, StoredResponse } from "../../src/contrac
 import type { SettleOutcome } from "../../src/settlement/outcome.ts";
 import { PLANS } from "../../src/tenant/plans.ts";
 import { type TenantId, parseTenantId } from "../../src/tenant/tenant-id.ts";
-import { UNBOUNDED_LIMITS } from "./unbounded-limits.ts";
+import { claimRequest } from "./claim-request.ts";
 
 export const LEDGER_ASSET = "0x036cbd53842c5426634e7929541ec2318f3dcf7e";
 export const LEDGER_NETWORK = "eip155:84532";
@@ -30,21 +30,7 @@ export class LedgerCalls {
   }
 
   claim(nonce: string, overrides: Partial<ClaimRequest> = {}) {
-    return this.ledger.claim({
-      identity: identityOf(nonce),
-      payloadDigest: `digest ${nonce}`,
-      requestFingerprint: `request ${nonce}`,
-      proofs: { quoteHash: `quote ${nonce}`, identifierHash: null, idempotencyKeyHash: null },
-      payer: "0xpayer",
-      refusal: null,
-      validBeforeMs: 0,
-      signatureProved: true,
-      resignGuard: true,
-      replayGraceMs: 0,
-      answered: [],
-      limits: UNBOUNDED_LIMITS,
-      ...overrides,
-    });
+    return this.ledger.claim({ ...claimRequest(nonce), identity: identityOf(nonce), ...overrides });
   }
 
   async granted(nonce: string): Promise<ClaimGrant> {

@@ -1,3 +1,4 @@
+import { authorizationTypes } from "@x402/evm";
 import * as fc from "fast-check";
 import { hashTypedData, hexToBigInt, hexToBytes, bytesToHex, numberToHex, slice } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
@@ -35,16 +36,7 @@ const typedData = (chainId: number) =>
       chainId,
       verifyingContract: "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
     },
-    types: {
-      TransferWithAuthorization: [
-        { name: "from", type: "address" },
-        { name: "to", type: "address" },
-        { name: "value", type: "uint256" },
-        { name: "validAfter", type: "uint256" },
-        { name: "validBefore", type: "uint256" },
-        { name: "nonce", type: "bytes32" },
-      ],
-    },
+    types: authorizationTypes,
     primaryType: "TransferWithAuthorization",
     message: {
       from: payer.address,

@@ -1,20 +1,13 @@
 /** How long the ledger's object stays in memory for calls that are nowhere else. */
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { beforeEach, expect, test, vi } from "vitest";
 import { StayAwake } from "../../durable-objects/settlement-ledger/stay-awake.ts";
+import { useVirtualScheduler } from "../support/virtual-scheduler.ts";
 
 let waits: Promise<unknown>[];
 
+useVirtualScheduler();
 beforeEach(() => {
   waits = [];
-  vi.useFakeTimers();
-  vi.stubGlobal("scheduler", {
-    wait: (durationMs: number) => new Promise((resolve) => setTimeout(resolve, durationMs)),
-  });
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
 });
 
 test("the object stays while there are calls, lets go after the last one, and stays for the next", async () => {

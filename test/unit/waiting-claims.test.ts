@@ -7,9 +7,9 @@ import {
 import { Ledger } from "../../durable-objects/settlement-ledger/ledger.ts";
 import { WAITERS_MAX, Waiters } from "../../durable-objects/settlement-ledger/waiters.ts";
 import { parseTenantId } from "../../src/tenant/tenant-id.ts";
+import { claimRequest } from "../support/claim-request.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { NOW_MS } from "../support/payments.ts";
-import { UNBOUNDED_LIMITS } from "../support/unbounded-limits.ts";
 
 const tenantId = parseTenantId("acme");
 
@@ -28,24 +28,7 @@ function claim(ledger: Ledger, waiters: Waiters) {
     now: () => NOW_MS,
   };
   if (tenantId === null) throw new Error("the test's tenant has no name");
-  return claimPayment(
-    {
-      tenantId,
-      identity: "identity",
-      payloadDigest: "digest",
-      requestFingerprint: "request",
-      payer: "0xpayer",
-      proofs: { quoteHash: "quote", identifierHash: null, idempotencyKeyHash: null },
-      refusal: null,
-      validBeforeMs: 0,
-      signatureProved: true,
-      resignGuard: true,
-      replayGraceMs: 0,
-      answered: [],
-      limits: UNBOUNDED_LIMITS,
-    },
-    deps,
-  );
+  return claimPayment({ tenantId, ...claimRequest("one") }, deps);
 }
 
 test("when as many wait as may, the next one is told to come back at once, and holds up nobody", async () => {

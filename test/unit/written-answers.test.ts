@@ -1,19 +1,10 @@
 /** How a ledger hears which answers were written out, when no claim comes by to take the news along. */
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { noteAnswered } from "../../src/dispatcher/answered.ts";
 import { type TenantId, parseTenantId } from "../../src/tenant/tenant-id.ts";
+import { useVirtualScheduler } from "../support/virtual-scheduler.ts";
 
-beforeEach(() => {
-  vi.useFakeTimers();
-  vi.stubGlobal("scheduler", {
-    wait: (durationMs: number) => new Promise((resolve) => setTimeout(resolve, durationMs)),
-  });
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
-});
+useVirtualScheduler();
 
 /** What a tenant's ledger is told, call by call. */
 class Told {
